@@ -1,0 +1,174 @@
+//! The stages of `ci`, in order, and the command of each.
+
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use cargo_metadata::{Metadata, TargetKind};
+use clap::ValueEnum;
+
+use super::own_layer;
+use crate::tidy;
+use crate::workspace::Workspace;
+
+/// One stage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Stage {
+    /// Formatting.
+    Fmt,
+    /// House rules.
+    Tidy,
+    /// Lints.
+    Clippy,
+    /// Documentation.
+    Doc,
+    /// Tests.
+    Test,
+    /// Examples in the documentation.
+    Doctest,
+    /// Benchmarks, at small size.
+    Bench,
+    /// A user's package.
+    OwnLayer,
+}
+
+/// How a stage that did not fail ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// It ran and found nothing.
+    Passed,
+    /// It could not run here, for this reason.
+    Skipped(String),
+}
+
+impl Stage {
+    /// All of them, in the order they run: what fails fastest comes first.
+    pub(super) const ALL: [Self; 8] = [
+        Self::Fmt,
+        Self::Tidy,
+        Self::Clippy,
+        Self::Doc,
+        Self::Test,
+        Self::Doctest,
+        Self::Bench,
+        Self::OwnLayer,
+    ];
+
+    /// The name `--only` takes.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Fmt => "fmt",
+            Self::Tidy => "tidy",
+            Self::Clippy => "clippy",
+            Self::Doc => "doc",
+            Self::Test => "test",
+            Self::Doctest => "doctest",
+            Self::Bench => "bench",
+            Self::OwnLayer => "own-layer",
+        }
+    }
+
+    /// What it does, in one line.
+    pub(super) fn about(self) -> &'static str {
+        match self {
+            Self::Fmt => "every source is formatted",
+            Self::Tidy => "the house rules hold (cargo xtask tidy)",
+            Self::Clippy => "no lint warns, in any target, all features on",
+            Self::Doc => "the documentation builds without a warning",
+            Self::Test => "the tests of every package",
+            Self::Doctest => "the examples in the documentation",
+            Self::Bench => "every benchmark runs once, at small size",
+            Self::OwnLayer => "a user's layer in a package of its own gives its golden output",
+        }
+    }
+
+    /// Runs it, with the output of its commands going to ours.
+    pub(super) fn run(self, workspace: &Workspace) -> Result<Outcome> {
+        match self {
+            Self::Fmt => {
+                cargo(workspace, "fmt --all --check", &[])?;
+                own_layer::check_format(workspace)
+            }
+            Self::Tidy => {
+                ensure!(tidy::check(workspace)?, "a house rule is broken");
+                Ok(Outcome::Passed)
+            }
+            Self::Clippy => {
+                let line =
+                    "clippy --workspace --all-targets --all-features --release -- -D warnings";
+                cargo(workspace, line, &[])
+            }
+            Self::Doc => {
+                let line = "doc --workspace --no-deps --all-features --release";
+                cargo(workspace, line, &[("RUSTDOCFLAGS", "-D warnings")])
+            }
+            Self::Test => {
+                let line =
+                    "test --workspace --tests --examples --all-features --release --no-fail-fast";
+                cargo(workspace, line, &[])
+            }
+            Self::Doctest => {
+                cargo(workspace, "test --workspace --doc --all-features --release", &[])
+            }
+            Self::Bench if !has_benches(&workspace.metadata) => {
+                Ok(Outcome::Skipped("no package has a [[bench]] target".to_owned()))
+            }
+            Self::Bench => {
+                let line = "test --workspace --bench '*' --all-features --release";
+                cargo(workspace, line, &[])
+            }
+            Self::OwnLayer => own_layer::run(workspace),
+        }
+    }
+}
+
+/// Whether any package of ours has a benchmark.
+fn has_benches(metadata: &Metadata) -> bool {
+    metadata
+        .workspace_packages()
+        .iter()
+        .flat_map(|package| &package.targets)
+        .any(|target| target.kind.contains(&TargetKind::Bench))
+}
+
+/// Runs one cargo command line, its words separated by spaces and quoted for the shell that a person
+/// would type them into, with extra variables.
+fn cargo(workspace: &Workspace, line: &str, variables: &[(&str, &str)]) -> Result<Outcome> {
+    let mut command = workspace.cargo();
+    command
+        .args(line.split(' ').map(|word| word.trim_matches('\'')))
+        .envs(variables.iter().copied());
+    let prefix: String =
+        variables.iter().map(|(name, value)| format!("{name}=\"{value}\" ")).collect();
+    run_command(&mut command, &format!("{prefix}cargo {line}"))
+}
+
+/// Prints what a person would type, runs the command and asks for success.
+pub(super) fn run_command(command: &mut Command, typed: &str) -> Result<Outcome> {
+    println!("$ {typed}");
+    let status = command.status().with_context(|| format!("cannot start `{typed}`"))?;
+    ensure!(status.success(), "`{typed}` ended with {status}");
+    Ok(Outcome::Passed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_lists_every_stage_by_the_name_only_takes() {
+        let names: Vec<String> = Stage::value_variants()
+            .iter()
+            .filter_map(|stage| stage.to_possible_value())
+            .map(|value| value.get_name().to_owned())
+            .collect();
+        let listed: Vec<&str> = Stage::ALL.iter().map(|stage| stage.name()).collect();
+        assert_eq!(names, listed);
+    }
+
+    #[test]
+    fn a_failing_command_is_an_error_that_names_it() {
+        let error = run_command(&mut Command::new("false"), "false").unwrap_err();
+        assert!(error.to_string().starts_with("`false` ended with"), "{error}");
+        assert_eq!(run_command(&mut Command::new("true"), "true").unwrap(), Outcome::Passed);
+    }
+}
