@@ -1,0 +1,386 @@
+//! The simulated runtime: one thread, and a driver that decides whose announced step is next.
+//!
+//! A task announces its next step and returns `Pending`; when the driver polls it again the step
+//! runs, up to the next announcement. The explorer is one driver of this runtime; a virtual clock is
+//! to be another. This file keeps the books: what is announced, who holds what, what a step did. The
+//! primitives are in [`locks`], the driver's side in [`exec`].
+
+mod exec;
+mod locks;
+
+pub use exec::{Done, Exec, Task, TaskName};
+pub use locks::{SimBit, SimSem, SimSpin};
+
+use crate::{Digest, Effect, Foot, Key, Object, Runtime, State, Step};
+use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
+use std::cell::{Cell, RefCell};
+use std::future::{Future, poll_fn};
+use std::hash::Hash;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+/// What a step waits for before it can run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Guard {
+    /// Nothing: it can always run.
+    None,
+    /// That nobody holds the object exclusively; then it is held shared.
+    Shared(Object),
+    /// That nobody holds the object; then it is held exclusively.
+    Exclusive(Object),
+    /// That nobody holds the object exclusively; nothing is taken.
+    Clear(Object),
+}
+
+/// A change of who holds what, made by a step.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Hold {
+    /// An exclusive hold begins.
+    Take(Object),
+    /// A shared hold begins.
+    Share(Object),
+    /// The exclusive hold ends.
+    Drop(Object),
+    /// One shared hold ends.
+    Unshare(Object),
+}
+
+/// An announced step: what it is called, what it waits for, what it will touch.
+#[derive(Clone, Copy, Debug)]
+pub struct Announced {
+    /// Its name.
+    pub step: &'static Step,
+    /// What it waits for.
+    pub guard: Guard,
+    /// What it touches, releases that join it left out.
+    pub main: Foot,
+}
+
+/// Who holds an object.
+#[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
+struct Held {
+    writer: bool,
+    readers: u16,
+}
+
+/// What a state is hashed from, kept up to date step by step.
+#[derive(Default, Debug)]
+struct StateHash {
+    /// Each live object: its identity and the digest of what it holds.
+    objects: Vec<Option<(u128, u128)>>,
+    /// The smallest free generation of each key that is alive more than once.
+    generations: FxHashMap<(Key, u32), ()>,
+    /// Over all objects, so that their order does not matter.
+    sum: u128,
+}
+
+/// What is kept of one task.
+#[derive(Default, Debug)]
+struct Slot {
+    announced: Option<Announced>,
+    /// Everything the task was given since it last promised to have forgotten the rest.
+    history: u128,
+    children: u32,
+}
+
+/// The call stack of the announced step, and what the last one saw; kept while recording.
+#[derive(Clone, Default, Debug)]
+pub struct Note {
+    /// Kernel functions, outermost first.
+    pub calls: Vec<&'static str>,
+    /// What the step found.
+    pub saw: Vec<String>,
+}
+
+struct Spawned {
+    parent: usize,
+    name: &'static str,
+    ordinal: u32,
+    /// What the parent had been given: the child may carry any of it.
+    history: u128,
+    body: Task,
+}
+
+#[derive(Default)]
+struct Core {
+    current: Cell<usize>,
+    slots: RefCell<Vec<Slot>>,
+    held: RefCell<Vec<Held>>,
+    released: Cell<Option<Foot>>,
+    holds: RefCell<SmallVec<[Hold; 4]>>,
+    spawned: RefCell<Vec<Spawned>>,
+    hashing: Cell<bool>,
+    hash: RefCell<StateHash>,
+    recording: Cell<bool>,
+    calls: RefCell<Vec<&'static str>>,
+    notes: RefCell<Vec<Vec<&'static str>>>,
+    saw: RefCell<Vec<String>>,
+}
+
+/// The handle of a simulated world; clones are the same world.
+#[derive(Clone, Default)]
+pub struct Sim(Rc<Core>);
+
+impl std::fmt::Debug for Sim {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sim").field("current", &self.0.current.get()).finish_non_exhaustive()
+    }
+}
+
+/// What a driver wants kept beside the steps.
+#[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
+pub struct Keep {
+    /// Digests of every state.
+    pub hashes: bool,
+    /// Call stacks, and what look-ups saw.
+    pub notes: bool,
+}
+
+impl Sim {
+    /// An empty world.
+    pub fn new(keep: Keep) -> Sim {
+        let sim = Sim::default();
+        sim.reset(keep);
+        sim
+    }
+
+    /// Makes the world empty again; nothing of the old one may be used any more.
+    pub fn reset(&self, keep: Keep) {
+        let core = &*self.0;
+        core.slots.borrow_mut().clear();
+        core.held.borrow_mut().clear();
+        core.released.set(None);
+        core.holds.borrow_mut().clear();
+        core.spawned.borrow_mut().clear();
+        core.hashing.set(keep.hashes);
+        core.hash.borrow_mut().clear();
+        core.recording.set(keep.notes);
+        core.calls.borrow_mut().clear();
+        core.notes.borrow_mut().clear();
+        core.saw.borrow_mut().clear();
+    }
+
+    /// Whether call stacks and what look-ups saw are kept.
+    pub fn keeps_notes(&self) -> bool {
+        self.0.recording.get()
+    }
+
+    fn object(&self, key: Key) -> Object {
+        let mut held = self.0.held.borrow_mut();
+        let index = u32::try_from(held.len()).expect("fewer objects than a u32 counts");
+        held.push(Held::default());
+        if self.0.hashing.get() {
+            self.0.hash.borrow_mut().add(key);
+        }
+        Object(index)
+    }
+
+    /// Tells the state's hash what `obj` holds now.
+    fn holds_now(&self, obj: Object, value: &impl Hash) {
+        if self.0.hashing.get() {
+            // Some values ask for the identity of others while they are hashed.
+            let digest = Digest::of(value);
+            self.0.hash.borrow_mut().set(obj, digest);
+        }
+    }
+
+    fn forget(&self, obj: Object, key: Key) {
+        if self.0.hashing.get() {
+            self.0.hash.borrow_mut().remove(obj, key);
+        }
+    }
+
+    /// What `obj` is called in states; 0 unless hashes are kept.
+    fn identity(&self, obj: Object) -> u128 {
+        let hash = self.0.hash.borrow();
+        hash.objects.get(obj.index()).copied().flatten().map_or(0, |(identity, _)| identity)
+    }
+
+    /// Adds to what the current task was given.
+    fn given(&self, value: &impl Hash) {
+        if self.0.hashing.get() {
+            let mut slots = self.0.slots.borrow_mut();
+            let slot = &mut slots[self.0.current.get()];
+            slot.history = Digest::of(&(slot.history, Digest::of(value)));
+        }
+    }
+
+    /// Whether `guard` is fulfilled now.
+    fn is_open(&self, guard: Guard) -> bool {
+        let held = self.0.held.borrow();
+        match guard {
+            Guard::None => true,
+            Guard::Shared(obj) | Guard::Clear(obj) => !held[obj.index()].writer,
+            Guard::Exclusive(obj) => held[obj.index()] == Held::default(),
+        }
+    }
+
+    /// Makes a change of holds, and puts it into the books of the running step.
+    fn hold(&self, hold: Hold) {
+        let mut held = self.0.held.borrow_mut();
+        let at = |obj: Object| obj.index();
+        match hold {
+            Hold::Take(obj) => {
+                let h = &mut held[at(obj)];
+                assert!(*h == Held::default(), "object {obj:?} is taken twice");
+                h.writer = true;
+            }
+            Hold::Share(obj) => {
+                assert!(!held[at(obj)].writer, "object {obj:?} is shared while held exclusively");
+                held[at(obj)].readers += 1;
+            }
+            Hold::Drop(obj) => held[at(obj)].writer = false,
+            Hold::Unshare(obj) => held[at(obj)].readers = held[at(obj)].readers.saturating_sub(1),
+        }
+        drop(held);
+        self.0.holds.borrow_mut().push(hold);
+    }
+
+    /// A release that joins the running step.
+    fn release(&self, hold: Hold) {
+        let foot = match hold {
+            Hold::Unshare(obj) => Foot::whole(obj, Effect::Shared),
+            Hold::Drop(obj) | Hold::Take(obj) | Hold::Share(obj) => {
+                Foot::whole(obj, Effect::Exclusive)
+            }
+        };
+        self.hold(hold);
+        let before = self.0.released.get().unwrap_or(Foot::NONE);
+        self.0.released.set(Some(before.and(foot)));
+    }
+
+    /// Whether nobody holds `obj`, exclusively or shared.
+    pub fn is_free(&self, obj: Object) -> bool {
+        self.0.held.borrow()[obj.index()] == Held::default()
+    }
+
+    fn announce(&self, announced: Announced) {
+        let task = self.0.current.get();
+        self.0.slots.borrow_mut()[task].announced = Some(announced);
+        if self.0.recording.get() {
+            self.0.notes.borrow_mut()[task].clone_from(&self.0.calls.borrow());
+        }
+    }
+
+    /// Announces a step and, once it is granted, runs `act` in it.
+    fn turn<O: Hash>(
+        &self,
+        announced: Announced,
+        act: impl FnOnce() -> O,
+    ) -> impl Future<Output = O> {
+        Turn { sim: self, announced: Some(announced), act: Some(act) }
+    }
+}
+
+struct Turn<'a, F> {
+    sim: &'a Sim,
+    announced: Option<Announced>,
+    act: Option<F>,
+}
+
+impl<F> Unpin for Turn<'_, F> {}
+
+impl<O: Hash, F: FnOnce() -> O> Future for Turn<'_, F> {
+    type Output = O;
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<O> {
+        if let Some(announced) = self.announced.take() {
+            self.sim.announce(announced);
+            return Poll::Pending;
+        }
+        let act = self.act.take().expect("a step is not polled after it ran");
+        let out = act();
+        self.sim.given(&out);
+        Poll::Ready(out)
+    }
+}
+
+impl StateHash {
+    /// Forgets all objects and keeps their room.
+    fn clear(&mut self) {
+        let StateHash { objects, generations, sum } = self;
+        objects.clear();
+        generations.clear();
+        *sum = 0;
+    }
+
+    fn add(&mut self, key: Key) {
+        let generation = (0u32..)
+            .find(|g| self.generations.insert((key, *g), ()).is_none())
+            .expect("generations do not run out");
+        let identity = Digest::of(&(key, generation));
+        self.objects.push(Some((identity, 0)));
+        self.sum = self.sum.wrapping_add(Digest::of(&(identity, 0u128)));
+    }
+
+    fn set(&mut self, obj: Object, digest: u128) {
+        if let Some((identity, value)) = &mut self.objects[obj.index()] {
+            self.sum = self
+                .sum
+                .wrapping_sub(Digest::of(&(*identity, *value)))
+                .wrapping_add(Digest::of(&(*identity, digest)));
+            *value = digest;
+        }
+    }
+
+    fn remove(&mut self, obj: Object, key: Key) {
+        let Some(Some((identity, value))) = self.objects.get_mut(obj.index()).map(Option::take)
+        else {
+            return;
+        };
+        self.sum = self.sum.wrapping_sub(Digest::of(&(identity, value)));
+        let found = (0..u32::MAX).find(|g| Digest::of(&(key, *g)) == identity);
+        self.generations.remove(&(key, found.expect("it was added under some generation")));
+    }
+}
+
+impl Runtime for Sim {
+    type RwSem<T: State> = SimSem<T>;
+    type Spin<T: State> = SimSpin<T>;
+    type BitLock = SimBit;
+
+    async fn call<F: Future>(&self, name: &'static str, body: F) -> F::Output {
+        let mut body = pin!(body);
+        poll_fn(|cx| {
+            self.0.calls.borrow_mut().push(name);
+            let out = body.as_mut().poll(cx);
+            self.0.calls.borrow_mut().pop();
+            out
+        })
+        .await
+    }
+
+    fn spawn(&self, name: &'static str, body: impl Future<Output = ()> + 'static) {
+        let mut slots = self.0.slots.borrow_mut();
+        let parent = self.0.current.get();
+        let slot = &mut slots[parent];
+        let ordinal = slot.children;
+        slot.children += 1;
+        let (history, body) = (slot.history, Box::pin(body));
+        self.0.spawned.borrow_mut().push(Spawned { parent, name, ordinal, history, body });
+    }
+
+    fn saw(&self, what: impl FnOnce() -> String) {
+        if self.0.recording.get() {
+            self.0.saw.borrow_mut().push(what());
+        }
+    }
+
+    fn remember(&self, all: &impl Hash) {
+        if self.0.hashing.get() {
+            self.0.slots.borrow_mut()[self.0.current.get()].history = Digest::of(all);
+        }
+    }
+
+    fn io<O: Hash>(
+        &self,
+        step: &'static Step,
+        foot: impl FnOnce() -> Foot,
+        _ns: u64,
+        act: impl FnOnce() -> O,
+    ) -> impl Future<Output = O> {
+        self.turn(Announced { step, guard: Guard::None, main: foot() }, act)
+    }
+}

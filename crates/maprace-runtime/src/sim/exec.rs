@@ -1,0 +1,268 @@
+//! One execution, as its driver sees it: the tasks, which of them can run, and what a step did.
+
+use super::{Announced, Guard, Hold, Note, Sim};
+use crate::{Digest, Foot, Object, Step};
+use smallvec::SmallVec;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Waker};
+
+/// A task's future. It never leaves its thread.
+pub type Task = Pin<Box<dyn Future<Output = ()>>>;
+
+/// Who a task is, independent of the order in which tasks were started.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+pub struct TaskName {
+    /// The task that started it, or `None` for one that was there from the start.
+    pub parent: Option<usize>,
+    /// Which of its parent's children it is; for the first tasks, which task.
+    pub ordinal: u32,
+    /// What the parent called it; empty for the first tasks.
+    pub name: &'static str,
+}
+
+/// What one granted step did.
+#[derive(Clone, Debug)]
+pub struct Done {
+    /// Who ran.
+    pub task: usize,
+    /// The step.
+    pub step: &'static Step,
+    /// What it had waited for.
+    pub guard: Guard,
+    /// What it announced to touch.
+    pub main: Foot,
+    /// The same with the releases that joined it.
+    pub full: Foot,
+    /// Holds that began and ended in it, in order.
+    pub holds: SmallVec<[Hold; 4]>,
+    /// Tasks it started.
+    pub spawned: SmallVec<[usize; 1]>,
+    /// Whether the task ended in it.
+    pub finished: bool,
+}
+
+/// The tasks of one execution.
+///
+/// Task numbers are stable over the executions of one `Exec`: a child gets the number that the same
+/// child of the same parent had the first time it was seen.
+#[derive(Default)]
+pub struct Exec {
+    sim: Sim,
+    tasks: Vec<Option<Task>>,
+    names: Vec<TaskName>,
+}
+
+impl std::fmt::Debug for Exec {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Exec").field("names", &self.names).finish_non_exhaustive()
+    }
+}
+
+impl Exec {
+    /// No tasks yet, on `sim`.
+    pub fn new(sim: &Sim) -> Exec {
+        Exec { sim: sim.clone(), tasks: Vec::new(), names: Vec::new() }
+    }
+
+    /// Forgets the tasks of the last execution and starts these, each up to its first announcement.
+    pub fn start(&mut self, tasks: Vec<Task>) {
+        self.tasks.clear();
+        for (i, task) in tasks.into_iter().enumerate() {
+            let ordinal = u32::try_from(i).expect("few tasks");
+            let id = self.id_of(TaskName { parent: None, ordinal, name: "" });
+            self.begin(id, task, 0);
+        }
+        // Those that a task starts before its first step are there from the start.
+        self.adopt();
+    }
+
+    /// Drops all tasks, wherever they are.
+    pub fn clear(&mut self) {
+        self.tasks.clear();
+    }
+
+    fn id_of(&mut self, name: TaskName) -> usize {
+        self.names.iter().position(|n| *n == name).unwrap_or_else(|| {
+            self.names.push(name);
+            self.names.len() - 1
+        })
+    }
+
+    fn begin(&mut self, id: usize, task: Task, history: u128) {
+        while self.tasks.len() <= id {
+            self.tasks.push(None);
+        }
+        self.tasks[id] = Some(task);
+        let core = &*self.sim.0;
+        let mut slots = core.slots.borrow_mut();
+        if slots.len() <= id {
+            slots.resize_with(id + 1, Default::default);
+        }
+        slots[id] = super::Slot { history, ..Default::default() };
+        let mut notes = core.notes.borrow_mut();
+        if notes.len() <= id {
+            notes.resize_with(id + 1, Vec::new);
+        }
+        drop((slots, notes));
+        self.poll(id);
+    }
+
+    /// Polls a task up to its next announcement; true when it ended.
+    fn poll(&mut self, id: usize) -> bool {
+        self.sim.0.current.set(id);
+        let task = self.tasks[id].as_mut().expect("only live tasks are polled");
+        let ended = task.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready();
+        if ended {
+            self.tasks[id] = None;
+            self.sim.0.slots.borrow_mut()[id].announced = None;
+        }
+        ended
+    }
+
+    /// How many task numbers are in use.
+    pub fn len(&self) -> usize {
+        self.tasks.len()
+    }
+
+    /// Whether there is no task at all.
+    pub fn is_empty(&self) -> bool {
+        self.tasks.is_empty()
+    }
+
+    /// Who task `id` is.
+    pub fn name(&self, id: usize) -> TaskName {
+        self.names[id]
+    }
+
+    /// Whether `id` has started and not ended.
+    pub fn is_live(&self, id: usize) -> bool {
+        self.tasks.get(id).is_some_and(Option::is_some)
+    }
+
+    /// The step that `id` has announced, if it lives.
+    pub fn announced(&self, id: usize) -> Option<Announced> {
+        if !self.is_live(id) {
+            return None;
+        }
+        self.sim.0.slots.borrow()[id].announced
+    }
+
+    /// Whether `id` can run now.
+    pub fn is_enabled(&self, id: usize) -> bool {
+        let slots = self.sim.0.slots.borrow();
+        self.is_live(id) && slots[id].announced.as_ref().is_some_and(|a| self.sim.is_open(a.guard))
+    }
+
+    /// The tasks that can run now, as a bit mask.
+    pub fn enabled(&self) -> u32 {
+        let slots = self.sim.0.slots.borrow();
+        let mut mask = 0;
+        for (id, (task, slot)) in self.tasks.iter().zip(slots.iter()).enumerate() {
+            let is_open = || slot.announced.as_ref().is_some_and(|a| self.sim.is_open(a.guard));
+            mask |= u32::from(task.is_some() && is_open()) << id;
+        }
+        mask
+    }
+
+    /// The tasks that have not ended, as a bit mask.
+    pub fn live(&self) -> u32 {
+        (0..self.tasks.len()).filter(|id| self.is_live(*id)).fold(0, |mask, id| mask | 1 << id)
+    }
+
+    /// What is held now, one entry for each hold: taken exclusively or shared.
+    pub fn held(&self) -> Vec<Hold> {
+        let mut all = Vec::new();
+        for (obj, held) in (0u32..).map(Object).zip(self.sim.0.held.borrow().iter()) {
+            all.extend(held.writer.then_some(Hold::Take(obj)));
+            all.extend((0..held.readers).map(|_| Hold::Share(obj)));
+        }
+        all
+    }
+
+    /// Runs the announced step of `id`, up to its next announcement.
+    ///
+    /// # Panics
+    /// When `id` cannot run: the driver must have asked.
+    pub fn step(&mut self, id: usize) -> Done {
+        let announced = self.announced(id).expect("a live task has announced a step");
+        assert!(self.sim.is_open(announced.guard), "{} cannot run", announced.step.name);
+        let core = &*self.sim.0;
+        core.released.set(None);
+        core.holds.borrow_mut().clear();
+        core.saw.borrow_mut().clear();
+        let finished = self.poll(id);
+        let spawned = self.adopt();
+        let core = &*self.sim.0;
+        let full = match core.released.get() {
+            Some(released) => announced.main.and(released),
+            None => announced.main,
+        };
+        let holds = std::mem::take(&mut *core.holds.borrow_mut());
+        let Announced { step, guard, main } = announced;
+        Done { task: id, step, guard, main, full, holds, spawned, finished }
+    }
+
+    /// Gives the tasks that the running step started their numbers, and starts them, with those that
+    /// they start before their own first step.
+    fn adopt(&mut self) -> SmallVec<[usize; 1]> {
+        let mut ids = SmallVec::new();
+        while !self.sim.0.spawned.borrow().is_empty() {
+            let born = std::mem::take(&mut *self.sim.0.spawned.borrow_mut());
+            for child in born {
+                let (parent, ordinal, name) = (Some(child.parent), child.ordinal, child.name);
+                let id = self.id_of(TaskName { parent, ordinal, name });
+                self.begin(id, child.body, child.history);
+                ids.push(id);
+            }
+        }
+        ids
+    }
+
+    /// The calls around the step that `id` has announced; empty unless notes are kept.
+    pub fn calls(&self, id: usize) -> Vec<&'static str> {
+        self.sim.0.notes.borrow().get(id).cloned().unwrap_or_default()
+    }
+
+    /// What the last step saw; empty unless notes are kept.
+    pub fn saw(&self) -> Vec<String> {
+        self.sim.0.saw.borrow().clone()
+    }
+
+    /// Runs `id` and then what it starts, always the youngest that can run, until nothing is left.
+    ///
+    /// For text that is not explored: what happens after the tasks. Returns the notes of each step.
+    ///
+    /// # Errors
+    /// The names of the steps that wait for ever, when nobody can run.
+    pub fn run_out(&mut self) -> Result<Vec<(Done, Note)>, Vec<&'static str>> {
+        let mut steps = Vec::new();
+        loop {
+            let Some(id) = (0..self.tasks.len()).rev().find(|id| self.is_enabled(*id)) else {
+                let stuck: Vec<_> = (0..self.tasks.len())
+                    .filter_map(|id| self.announced(id))
+                    .map(|a| a.step.name)
+                    .collect();
+                return if stuck.is_empty() { Ok(steps) } else { Err(stuck) };
+            };
+            let calls = self.calls(id);
+            let done = self.step(id);
+            steps.push((done, Note { calls, saw: self.saw() }));
+        }
+    }
+
+    /// The identity of the state: what every object holds, who holds what, where every task is.
+    /// Zero unless hashes are kept.
+    pub fn state(&self) -> u128 {
+        let core = &*self.sim.0;
+        let mut sum = core.hash.borrow().sum;
+        let slots = core.slots.borrow();
+        for (id, slot) in slots.iter().enumerate() {
+            let place = slot.announced.map(|a| (a.step.name, slot.history));
+            let name = self.names[id];
+            let who = (name.parent, name.ordinal);
+            sum = sum.wrapping_add(Digest::of(&(who, place, slot.children)));
+        }
+        sum
+    }
+}
