@@ -1,0 +1,192 @@
+//! The extent status tree: a cache for holes and allocated extents, and the only record of DELAYED.
+//!
+//! Follows `fs/ext4/extents_status.c`. Locking (`i_es_lock`) is the caller's; so is releasing the
+//! reservations that an insertion or removal says it displaced.
+
+use crate::runs::{RunMap, Value};
+use crate::{Blocks, Lblk, Pblk};
+
+/// What the tree says of a block.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum EsStatus {
+    /// `EXTENT_STATUS_HOLE`: nothing is allocated.
+    Hole,
+    /// `EXTENT_STATUS_DELAYED`: space is reserved, nothing is allocated.
+    Delayed,
+    /// `EXTENT_STATUS_UNWRITTEN`; up to v6.11 it may be tagged DELAYED as well.
+    Unwritten {
+        /// `EXTENT_STATUS_UNWRITTEN | EXTENT_STATUS_DELAYED`.
+        delayed: bool,
+    },
+    /// `EXTENT_STATUS_WRITTEN`.
+    Written,
+}
+
+impl EsStatus {
+    /// `ext4_es_is_delonly`: delayed, and nothing allocated.
+    pub fn is_delonly(self) -> bool {
+        self == EsStatus::Delayed
+    }
+
+    /// `ext4_es_is_delayed`: tagged delayed, allocated or not.
+    pub fn is_delayed(self) -> bool {
+        matches!(self, EsStatus::Delayed | EsStatus::Unwritten { delayed: true })
+    }
+
+    /// Whether blocks are allocated.
+    pub fn is_allocated(self) -> bool {
+        matches!(self, EsStatus::Unwritten { .. } | EsStatus::Written)
+    }
+
+    /// The word that a diagram uses.
+    pub fn word(self) -> &'static str {
+        match self {
+            EsStatus::Hole => "hole",
+            EsStatus::Delayed => "delayed",
+            EsStatus::Unwritten { delayed: false } => "unwritten",
+            EsStatus::Unwritten { delayed: true } => "unwritten|delayed",
+            EsStatus::Written => "written",
+        }
+    }
+}
+
+/// `struct extent_status` without its range.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct EsEntry {
+    /// The status.
+    pub status: EsStatus,
+    /// `es_pblk` of the first block, where something is allocated.
+    pub pblk: Option<Pblk>,
+}
+
+impl EsEntry {
+    /// An entry without a physical block.
+    pub const fn bare(status: EsStatus) -> EsEntry {
+        EsEntry { status, pblk: None }
+    }
+}
+
+impl Value for EsEntry {
+    fn at(self, offset: u64) -> EsEntry {
+        let step = u32::try_from(offset).expect("block numbers fit 32 bits");
+        EsEntry { pblk: self.pblk.map(|p| Pblk(p.0 + step)), ..self }
+    }
+}
+
+/// `struct ext4_es_tree` with `i_es_seq`.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+pub struct EsTree {
+    entries: RunMap<EsEntry>,
+    seq: u64,
+}
+
+fn span(blocks: Blocks) -> (u64, u64) {
+    (u64::from(blocks.lo), u64::from(blocks.hi))
+}
+
+fn lblk(pos: u64) -> Lblk {
+    Lblk::try_from(pos).unwrap_or(Lblk::MAX)
+}
+
+impl EsTree {
+    /// `ext4_es_lookup_extent`, clipped to `want`: the entry of its first block and how far it goes.
+    pub fn lookup(&self, want: Blocks) -> Option<(Blocks, EsEntry)> {
+        let run = self.entries.find(u64::from(want.lo))?;
+        let entry = run.value.at(u64::from(want.lo) - run.start);
+        Some((Blocks::new(want.lo, want.hi.min(lblk(run.end()))), entry))
+    }
+
+    /// `ext4_es_find_extent_range` with `ext4_es_is_delayed`: the first delayed entry that meets
+    /// `blocks`, with its whole range.
+    pub fn find_delayed(&self, blocks: Blocks) -> Option<Blocks> {
+        let (lo, hi) = span(blocks);
+        let run = self.entries.range(lo, hi).find(|run| run.value.status.is_delayed())?;
+        let whole = self.entries.find(run.start)?;
+        Some(Blocks::new(lblk(whole.start), lblk(whole.end())))
+    }
+
+    /// How many blocks of `blocks` are delayed and not allocated.
+    pub fn delonly(&self, blocks: Blocks) -> u32 {
+        let (lo, hi) = span(blocks);
+        let delonly = self.entries.range(lo, hi).filter(|run| run.value.status.is_delonly());
+        lblk(delonly.map(|run| run.len).sum())
+    }
+
+    /// `__es_remove_extent` and `__es_insert_extent`: replaces whatever covers `blocks`. Returns how
+    /// many delayed blocks went; whether they are released is the caller's era's affair.
+    pub fn insert(&mut self, blocks: Blocks, entry: EsEntry) -> u32 {
+        let (lo, hi) = span(blocks);
+        let displaced = self.delonly(blocks);
+        self.entries.set(lo, hi, entry);
+        displaced
+    }
+
+    /// `__es_remove_extent`. Returns how many delayed blocks went.
+    pub fn remove(&mut self, blocks: Blocks) -> u32 {
+        let (lo, hi) = span(blocks);
+        let displaced = self.delonly(blocks);
+        self.entries.remove(lo, hi);
+        displaced
+    }
+
+    /// `es_reclaim_extents`: drops every entry of `blocks` that is not tagged delayed.
+    pub fn shrink(&mut self, blocks: Blocks) {
+        let (lo, hi) = span(blocks);
+        let keep = |run: &crate::Run<EsEntry>| run.value.status.is_delayed();
+        let victims: Vec<_> = self.entries.range(lo, hi).filter(|run| !keep(run)).collect();
+        for run in victims {
+            self.entries.remove(run.start, run.end());
+        }
+    }
+
+    /// `ext4_es_inc_seq`: every mapping handed out before is out of date.
+    pub fn bump(&mut self) {
+        self.seq += 1;
+    }
+
+    /// `i_es_seq`.
+    pub fn seq(&self) -> u64 {
+        self.seq
+    }
+
+    /// All entries inside `blocks`, in order.
+    pub fn entries(&self, blocks: Blocks) -> impl Iterator<Item = (Blocks, EsEntry)> + '_ {
+        let (lo, hi) = span(blocks);
+        let cut = move |run: crate::Run<EsEntry>| (lblk(run.start), lblk(run.end()), run.value);
+        self.entries.range(lo, hi).map(cut).map(|(lo, hi, entry)| (Blocks::new(lo, hi), entry))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOLE: EsEntry = EsEntry::bare(EsStatus::Hole);
+    const DELAYED: EsEntry = EsEntry::bare(EsStatus::Delayed);
+
+    #[test]
+    fn an_insertion_tells_what_it_displaced_and_a_look_up_is_clipped() {
+        let mut es = EsTree::default();
+        es.insert(Blocks::new(0, 8), HOLE);
+        assert_eq!(es.insert(Blocks::new(2, 4), DELAYED), 0);
+        assert_eq!(es.insert(Blocks::new(3, 6), DELAYED), 1);
+        assert_eq!(es.lookup(Blocks::new(2, 5)), Some((Blocks::new(2, 5), DELAYED)));
+        assert_eq!(es.lookup(Blocks::new(0, 8)), Some((Blocks::new(0, 2), HOLE)));
+        assert_eq!(es.find_delayed(Blocks::new(5, 8)), Some(Blocks::new(2, 6)));
+        assert_eq!(es.remove(Blocks::new(0, 3)), 1);
+    }
+
+    #[test]
+    fn shrinking_keeps_what_is_tagged_delayed() {
+        let mut es = EsTree::default();
+        let both = EsEntry { status: EsStatus::Unwritten { delayed: true }, pblk: Some(Pblk(7)) };
+        es.insert(Blocks::new(0, 2), HOLE);
+        es.insert(Blocks::new(2, 3), DELAYED);
+        es.insert(Blocks::new(3, 5), both);
+        es.shrink(Blocks::new(0, 8));
+        assert_eq!(es.lookup(Blocks::one(0)), None);
+        assert_eq!(es.lookup(Blocks::one(2)), Some((Blocks::one(2), DELAYED)));
+        assert_eq!(es.lookup(Blocks::new(4, 5)).map(|e| e.1.pblk), Some(Some(Pblk(8))));
+        assert_eq!(es.delonly(Blocks::new(0, 8)), 1);
+    }
+}
