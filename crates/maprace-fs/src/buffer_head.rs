@@ -1,0 +1,84 @@
+//! buffer_head order: for each folio lock it, then map it, then copy.
+//!
+//! Read beside `iomap.rs`: the difference is the point. Here the folio lock spans look-up and insertion,
+//! one block at a time, so two users of one folio never map it at once.
+
+use crate::folio::{Buffer, FolioRef};
+use crate::inode::{Inode, Part};
+use crate::layer::Layer;
+use crate::{Errno, Status};
+use maprace_extent::Blocks;
+use maprace_runtime::{Runtime, RwSem};
+
+/// `ext4_buffered_write_iter` and `generic_perform_write`, v6.8.
+pub(crate) async fn buffered_write<L: Layer>(
+    inode: &Inode<L>,
+    id: u32,
+    lo: u64,
+    hi: u64,
+) -> Result<(), Errno> {
+    let _i_rwsem = inode.i_rwsem.down_write().await;
+    for part in inode.parts(lo, hi) {
+        let folio = inode.mapping.lock_folio(part.index).await;
+        let begin = write_begin(inode, &folio, part);
+        let begun = inode.rt.call("ext4_da_write_begin", begin).await;
+        if begun.is_ok() {
+            inode.copy_in(&folio, id, lo, part).await;
+        }
+        inode.end_write(&folio).await;
+        begun?;
+    }
+    Ok(())
+}
+
+/// `ext4_da_write_begin` and `__block_write_begin_int`, on the locked folio: maps each touched block
+/// that is not mapped, and fills what the write leaves of it.
+async fn write_begin<L: Layer>(
+    inode: &Inode<L>,
+    folio: &FolioRef<L::Rt>,
+    part: Part,
+) -> Result<(), Errno> {
+    for lblk in inode.geometry.blocks_of(part.lo, part.hi).iter() {
+        let buffer = get_block(inode, folio, lblk).await?;
+        let whole = inode.geometry.whole_blocks_of(part.lo, part.hi).contains(lblk);
+        if whole || folio.with(|state| state.block(lblk).uptodate) {
+            continue;
+        }
+        let on_medium = match buffer {
+            Buffer::Mapped(pblk) => Some(pblk),
+            Buffer::None | Buffer::Delay | Buffer::Unwritten(_) => None,
+        };
+        inode.fill_from(folio, lblk, on_medium).await;
+    }
+    Ok(())
+}
+
+/// `ext4_da_get_block_prep` for a buffer that may be mapped already.
+async fn get_block<L: Layer>(
+    inode: &Inode<L>,
+    folio: &FolioRef<L::Rt>,
+    lblk: u32,
+) -> Result<Buffer, Errno> {
+    let buffer = folio.with(|state| state.block(lblk).buffer);
+    if buffer != Buffer::None {
+        return Ok(buffer);
+    }
+    let want = Blocks::one(lblk);
+    let map = inode.layer.map_for_write(want).await?.assert_answers(want);
+    assert_ne!(map.status, Status::Hole, "a block is mapped for a write");
+    let buffer = Buffer::of(&map, lblk);
+    folio.with(|state| state.block(lblk).buffer = buffer);
+    Ok(buffer)
+}
+
+/// `block_page_mkwrite`: maps each unmapped buffer of the locked folio inside the file.
+pub(crate) async fn page_mkwrite<L: Layer>(
+    inode: &Inode<L>,
+    folio: &FolioRef<L::Rt>,
+    blocks: Blocks,
+) -> Result<(), Errno> {
+    for lblk in blocks.iter() {
+        get_block(inode, folio, lblk).await?;
+    }
+    Ok(())
+}

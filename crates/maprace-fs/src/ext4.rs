@@ -1,0 +1,353 @@
+//! ext4's extent layer: the status tree under `i_es_lock`, the extent tree under `i_data_sem`, the
+//! reservations, in every era of `ext4_da_map_blocks`.
+//!
+//! The journal is not modelled yet: no transaction starts here, and `i_data_sem` is never dropped for
+//! want of credits.
+
+mod create;
+mod da_map;
+mod es;
+mod hole;
+mod remove;
+mod space;
+
+use crate::check::{Books, Log};
+use crate::layer::{Delay, Layer, LayerKind, Mapping, Status};
+use crate::protocol::{DaMap, Protocol, dispatch_da_map};
+use crate::setup::{EsAtStart, Planted, Setup};
+use crate::{Accounting, Cookie, Errno, Order, Switch};
+use maprace_extent::{
+    Allocator, Blocks, EsEntry, EsStatus, EsTree, Extent, ExtentTree, Pblk, Space,
+};
+use maprace_runtime::{Key, Object, Runtime, RwSem, SemSteps, Spin, sem_steps};
+use std::sync::Arc;
+
+static I_DATA_SEM: SemSteps = sem_steps!("i_data_sem");
+
+/// What a look-up of the status tree, or of the extent tree behind it, found.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum Found {
+    /// Something is there.
+    Known(Mapping),
+    /// Nothing is, from the first block asked for on.
+    Hole(Blocks),
+    /// The status tree does not know.
+    Miss,
+}
+
+/// The allocator and the counters of the file system.
+#[derive(Hash, Debug)]
+pub(crate) struct Super {
+    pub(crate) space: Space,
+    pub(crate) bitmap: Allocator,
+    pub(crate) bitmap_loaded: bool,
+}
+
+/// One inode's extents.
+pub struct Ext4<R: Runtime> {
+    rt: R,
+    protocol: Protocol,
+    /// Whether mappings are dated when they are looked up.
+    dated: bool,
+    /// Whether anything at all is dated.
+    counts_changes: bool,
+    scarce: bool,
+    planted: Option<Planted>,
+    log: Arc<Log>,
+    i_data_sem: R::RwSem<ExtentTree>,
+    i_es_lock: R::Spin<EsTree>,
+    sb: R::Spin<Super>,
+}
+
+impl<R: Runtime> std::fmt::Debug for Ext4<R> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Ext4").field("protocol", &self.protocol.name).finish_non_exhaustive()
+    }
+}
+
+impl<R: Runtime> Ext4<R> {
+    /// The layer for the file of `setup`; what checkers see on the way goes to `log`.
+    pub fn new(rt: &R, setup: &Setup, log: Arc<Log>) -> Ext4<R> {
+        let (tree, bitmap) = trees_at_start(setup);
+        let es = es_at_start(setup, &tree);
+        let allocated = i64::from(tree.allocated());
+        let delayed = es.delonly(Blocks::new(0, u32::MAX));
+        let mut space = Space { free: i64::from(bitmap.free()), ..Space::default() };
+        (space.quota_used, space.i_blocks) = (allocated, allocated);
+        space.reserve(delayed).expect("free blocks are added to those of the file");
+        let iomap = setup.order == Order::Iomap;
+        let cookie = setup.protocol.knobs.cookie;
+        Ext4 {
+            rt: rt.clone(),
+            protocol: setup.protocol,
+            dated: iomap && cookie == Cookie::On,
+            counts_changes: iomap && cookie != Cookie::Off,
+            scarce: setup.free_blocks <= setup.claims_most,
+            planted: setup.planted,
+            log,
+            i_data_sem: RwSem::new(rt, Key::only("i_data_sem"), &I_DATA_SEM, tree),
+            i_es_lock: Spin::new(rt, Key::only("i_es_lock"), es),
+            sb: Spin::new(
+                rt,
+                Key::only("super"),
+                Super { space, bitmap, bitmap_loaded: !setup.cold_bitmaps },
+            ),
+        }
+    }
+
+    fn accounting(&self) -> Accounting {
+        self.protocol.knobs.accounting
+    }
+
+    fn has(&self, bug: Planted) -> bool {
+        self.planted == Some(bug)
+    }
+
+    /// v5.10 to v6.7, by what its `ext4_da_map_blocks` does.
+    fn is_first_era(&self) -> bool {
+        matches!(self.protocol.da_map, DaMap::V5_10 | DaMap::SharedRecheck)
+    }
+
+    /// Whether delayed blocks are inserted one by one, by name: up to v6.10.
+    fn is_block_era(&self) -> bool {
+        self.is_first_era() || self.protocol.da_map == DaMap::V6_8
+    }
+
+    /// `ext4_insert_delayed_blocks`: reserves, then enters; `i_data_sem` is held in the era's mode.
+    async fn insert_delayed_blocks(&self, hole: Blocks) -> Result<Mapping, Errno> {
+        let name = if self.is_block_era() {
+            "ext4_insert_delayed_block"
+        } else {
+            "ext4_insert_delayed_blocks"
+        };
+        let insert = async {
+            self.reserve(hole.len()).await?;
+            let cookie = self.es_insert_delayed(hole).await;
+            let new = self.protocol.knobs.iomap_f_new == Switch::On;
+            Ok(Mapping { blocks: hole, status: Status::Delalloc, pblk: None, new, cookie })
+        };
+        self.rt.call(name, insert).await
+    }
+
+    /// `ext4_map_query_blocks`: the extent tree, with `i_data_sem` held; caches what it finds.
+    async fn map_query_blocks(&self, tree: &ExtentTree, want: Blocks) -> Found {
+        match tree.lookup(want) {
+            Some((blocks, extent)) => {
+                let (_, cookie) = self.es_insert(blocks, entry_of(extent), false).await;
+                Found::Known(mapping_of(blocks, extent, false, cookie))
+            }
+            None if self.is_first_era() => Found::Hole(self.put_gap_in_cache(tree, want).await),
+            None => Found::Hole(self.determine_insert_hole(tree, want).await),
+        }
+    }
+
+    /// The first half of `ext4_map_blocks`: the status tree, and behind it the extent tree.
+    async fn map_lookup(&self, want: Blocks) -> Found {
+        match self.es_lookup(want).await {
+            Found::Miss => {
+                let tree = self.i_data_sem.down_read().await;
+                self.map_query_blocks(&tree, want).await
+            }
+            found => found,
+        }
+    }
+
+    /// Dates a mapping after all locks were dropped: the late cookie of the first postings.
+    async fn dated_late(&self, map: Mapping) -> Mapping {
+        if self.counts_changes && !self.dated {
+            return Mapping { cookie: self.sequence().await, ..map };
+        }
+        map
+    }
+}
+
+fn entry_of(extent: Extent) -> EsEntry {
+    let status = match extent.unwritten {
+        true => EsStatus::Unwritten { delayed: false },
+        false => EsStatus::Written,
+    };
+    EsEntry { status, pblk: Some(extent.pblk) }
+}
+
+fn mapping_of(blocks: Blocks, extent: Extent, new: bool, cookie: u64) -> Mapping {
+    let status = if extent.unwritten { Status::Unwritten } else { Status::Mapped };
+    Mapping { blocks, status, pblk: Some(extent.pblk), new, cookie }
+}
+
+/// The extents of the file at the start, and the bitmap without their blocks.
+fn trees_at_start(setup: &Setup) -> (ExtentTree, Allocator) {
+    let file = &setup.file;
+    let mut bitmap = Allocator::new(setup.file_blocks() + setup.free_blocks);
+    let mut tree = ExtentTree::default();
+    let written = file.written.iter().map(|b| (*b, false));
+    for (blocks, unwritten) in written.chain(file.unwritten.iter().map(|b| (*b, true))) {
+        let (pblk, len) = bitmap.take(blocks.len()).expect("room for the file");
+        assert_eq!(len, blocks.len(), "an empty medium is not fragmented");
+        tree.insert(blocks, Extent { pblk, unwritten });
+    }
+    (tree, bitmap)
+}
+
+fn es_at_start(setup: &Setup, tree: &ExtentTree) -> EsTree {
+    let whole = Blocks::new(0, setup.file_blocks());
+    let mut es = EsTree::default();
+    let prefaulted = |lblk| setup.file.prefault.iter().any(|b| b.contains(lblk));
+    for lblk in whole.iter() {
+        let want = Blocks::one(lblk);
+        let cached = match setup.file.es {
+            EsAtStart::Cold => None,
+            EsAtStart::Full => Some(tree.lookup(want)),
+            EsAtStart::Hole => match tree.lookup(want) {
+                Some(found) => prefaulted(lblk).then_some(Some(found)),
+                None => Some(None),
+            },
+        };
+        match cached {
+            Some(Some((_, extent))) => drop(es.insert(want, entry_of(extent))),
+            Some(None) => drop(es.insert(want, EsEntry::bare(EsStatus::Hole))),
+            None => {}
+        }
+    }
+    for lblk in setup.file.dirty.iter().flat_map(|blocks| blocks.iter()) {
+        if tree.lookup(Blocks::one(lblk)).is_none() {
+            es.insert(Blocks::one(lblk), EsEntry::bare(EsStatus::Delayed));
+        }
+    }
+    es
+}
+
+impl<R: Runtime> Layer for Ext4<R> {
+    type Rt = R;
+
+    async fn look_up(&self, want: Blocks) -> Mapping {
+        let look_up = async {
+            match self.map_lookup(want).await {
+                Found::Known(map) => map,
+                Found::Hole(blocks) => {
+                    Mapping { blocks, status: Status::Hole, pblk: None, new: false, cookie: 0 }
+                }
+                Found::Miss => unreachable!("a query finds an extent or a hole"),
+            }
+        };
+        self.rt.call("ext4_map_blocks", look_up).await
+    }
+
+    async fn map_for_write(&self, want: Blocks) -> Result<Mapping, Errno> {
+        let map = async { dispatch_da_map!(self.protocol.da_map, self, want) };
+        let map = self.rt.call("ext4_da_map_blocks", map).await?;
+        Ok(self.dated_late(map).await)
+    }
+
+    async fn allocate(&self, want: Blocks) -> Result<Mapping, Errno> {
+        self.rt.call("ext4_map_blocks", self.map_blocks_create(want, false)).await
+    }
+
+    async fn map_for_writeback(&self, want: Blocks, delay: Delay) -> Result<Mapping, Errno> {
+        match delay {
+            Delay::Buffer(delay) => {
+                self.rt.call("ext4_map_blocks", self.map_blocks_create(want, delay)).await
+            }
+            Delay::Books => {
+                let map = self.map_writeback_range(want);
+                self.rt.call("ext4_iomap_map_writeback_range", map).await
+            }
+        }
+    }
+
+    async fn convert(&self, blocks: Blocks) {
+        self.rt.call("ext4_convert_unwritten_extents", self.convert_unwritten(blocks)).await;
+    }
+
+    async fn remove(&self, blocks: Blocks) {
+        self.remove_space(blocks).await;
+    }
+
+    async fn punch_delalloc(&self, blocks: Blocks) {
+        self.rt.call("ext4_iomap_punch_delalloc", self.release_delayed(blocks)).await;
+    }
+
+    async fn sequence(&self) -> u64 {
+        self.read_sequence().await
+    }
+
+    async fn shrink(&self, blocks: Blocks) {
+        self.es_shrink(blocks).await;
+    }
+
+    async fn evict(&self) -> u32 {
+        self.rt.call("ext4_clear_inode", self.clear_inode()).await
+    }
+
+    fn books(&self) -> Option<Books> {
+        self.i_data_sem
+            .peek(|tree| self.i_es_lock.peek(|es| self.sb.peek(|sb| books(tree, es, sb))))
+    }
+
+    fn lock(&self) -> Object {
+        self.i_data_sem.object()
+    }
+
+    fn place_of(&self, lblk: u32) -> Option<(Pblk, bool)> {
+        let found = self.i_data_sem.peek(|tree| tree.lookup(Blocks::one(lblk)))?;
+        found.map(|(_, extent)| (extent.pblk, !extent.unwritten))
+    }
+
+    fn is_reserved(&self, lblk: u32) -> bool {
+        self.i_es_lock.peek(|es| es.delonly(Blocks::one(lblk)) > 0)
+    }
+}
+
+/// The whole of a file, for scans.
+const EVERYTHING: Blocks = Blocks { lo: 0, hi: u32::MAX };
+
+fn books(tree: &ExtentTree, es: &EsTree, sb: &Super) -> Books {
+    let mut books = Books {
+        space: sb.space,
+        delayed: es.delonly(EVERYTHING),
+        allocated: tree.allocated(),
+        total: sb.bitmap.total(),
+        free: sb.bitmap.free(),
+        ..Books::default()
+    };
+    for (blocks, entry) in es.entries(EVERYTHING) {
+        let on_disk = tree.extents(blocks).next();
+        match entry.status {
+            EsStatus::Delayed => {
+                books.delayed_over_allocated =
+                    books.delayed_over_allocated.or(on_disk.map(|(b, _)| b.lo));
+            }
+            EsStatus::Hole => books.es_differs = books.es_differs.or(on_disk.map(|(b, _)| b.lo)),
+            EsStatus::Unwritten { .. } | EsStatus::Written => {
+                books.es_differs = books.es_differs.or(first_difference(tree, blocks, entry));
+            }
+        }
+    }
+    let mut owners: Vec<(Pblk, u32)> =
+        tree.extents(EVERYTHING).map(|(blocks, extent)| (extent.pblk, blocks.len())).collect();
+    owners.sort_unstable();
+    let overlap = owners.windows(2).find(|w| w[0].0.0 + w[0].1 > w[1].0.0).map(|w| w[1].0);
+    let freed = owners.iter().flat_map(|(p, n)| (p.0..p.0 + n).map(Pblk));
+    books.block_twice = overlap.or_else(|| freed.into_iter().find(|p| sb.bitmap.is_free(*p)));
+    books
+}
+
+fn first_difference(tree: &ExtentTree, blocks: Blocks, entry: EsEntry) -> Option<u32> {
+    use maprace_extent::Value;
+    blocks.iter().find(|lblk| {
+        let cached = entry.at(u64::from(lblk - blocks.lo));
+        let on_disk = tree.lookup(Blocks::one(*lblk)).map(|(_, extent)| extent);
+        let unwritten = matches!(cached.status, EsStatus::Unwritten { .. });
+        on_disk.map(|e| (Some(e.pblk), e.unwritten)) != Some((cached.pblk, unwritten))
+    })
+}
+
+/// Makes ext4 in any world.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Ext4Kind;
+
+impl LayerKind for Ext4Kind {
+    type In<R: Runtime> = Ext4<R>;
+    fn build<R: Runtime>(&self, rt: &R, setup: &Setup, log: &Arc<Log>) -> Ext4<R> {
+        Ext4::new(rt, setup, log.clone())
+    }
+}

@@ -1,0 +1,130 @@
+//! Reservations and blocks: the counters under `i_block_reservation_lock`, and mballoc in one step.
+
+use super::{Ext4, Super};
+use crate::check::{Broken, Checker};
+use crate::setup::Planted;
+use crate::{Accounting, Errno};
+use maprace_extent::{Pblk, Released};
+use maprace_runtime::{Effect, Foot, Runtime, Spin, Step};
+
+static RESERVE: Step = Step::new("ext4_da_reserve_space");
+static UPDATE: Step = Step::new("ext4_da_update_reserve_space");
+static RELEASE: Step = Step::new("ext4_da_release_space");
+static NEW_BLOCKS: Step = Step::new("ext4_mb_new_blocks");
+static FREE_BLOCKS: Step = Step::new("ext4_free_blocks");
+static READ_BITMAP: Step = Step::new("ext4_read_block_bitmap");
+
+/// The inode's reservation, in footprints of the super block.
+const INODE: u64 = 0;
+/// The file system's counters.
+const COUNTERS: u64 = 1;
+/// The block bitmap.
+const BITMAP: u64 = 2;
+
+impl<R: Runtime> Ext4<R> {
+    fn sb_foot(&self, place: u64, effect: Effect) -> Foot {
+        Foot::at(self.sb.object(), place, place + 1, effect)
+    }
+
+    /// Far from ENOSPC, promises commute; near it they see each other.
+    fn counters(&self) -> Foot {
+        self.sb_foot(COUNTERS, if self.scarce { Effect::Write } else { Effect::Add })
+    }
+
+    /// `ext4_da_reserve_space`: quota, then the counters.
+    pub(super) async fn reserve(&self, n: u32) -> Result<(), Errno> {
+        let foot = || self.sb_foot(INODE, Effect::Add).and(self.counters());
+        let section = |sb: &mut Super| {
+            let before = sb.space.reserved;
+            let out = sb.space.reserve(n).map_err(|_| Errno::Enospc);
+            self.rt.saw(|| format!("{before} -> {}", sb.space.reserved));
+            out
+        };
+        self.sb.with(&RESERVE, foot, section).await
+    }
+
+    /// `ext4_da_update_reserve_space`: `n` reserved blocks were allocated.
+    pub(super) async fn settle(&self, n: u32, claim_quota: bool) {
+        self.lower(&UPDATE, n, claim_quota).await;
+    }
+
+    /// `ext4_da_release_space`: `n` reserved blocks are not wanted any more.
+    pub(super) async fn release(&self, n: u32) {
+        self.lower(&RELEASE, n, false).await;
+    }
+
+    async fn lower(&self, step: &'static Step, n: u32, claim_quota: bool) {
+        let foot = || self.sb_foot(INODE, Effect::Write).and(self.counters());
+        let n = n + u32::from(self.has(Planted::ReleaseOneTooMany));
+        let section = |sb: &mut Super| {
+            let before = sb.space.reserved;
+            if let Released::OnlyReserved { asked, reserved } = sb.space.settle(n, claim_quota) {
+                self.log.broken(Broken::of(Checker::ReleaseWithinReservation, asked, reserved));
+            }
+            if self.has(Planted::DirtyCounterKept) {
+                sb.space.dirty += i64::from(n);
+            }
+            self.rt.saw(|| format!("{before} -> {}", sb.space.reserved));
+        };
+        self.sb.with(step, foot, section).await;
+    }
+
+    /// `ext4_mb_new_blocks`: at most `want` blocks, from a reservation or not. Reads the bitmap of the
+    /// group first, if nobody has yet: the medium's latency, under `i_data_sem`.
+    ///
+    /// # Divergence from Linux
+    /// One group, first fit; the claim, the quota and the bitmap change in one step.
+    pub(super) async fn new_blocks(&self, want: u32, reserve: bool) -> Result<(Pblk, u32), Errno> {
+        if !self.sb.peek(|sb| sb.bitmap_loaded) {
+            let foot = || self.sb_foot(BITMAP, Effect::Write);
+            let load = || self.sb.nested(|sb| sb.bitmap_loaded = true);
+            self.rt.io(&READ_BITMAP, foot, 0, load).await;
+        }
+        let foot = || self.sb_foot(BITMAP, Effect::Write).and(self.counters());
+        let section = |sb: &mut Super| {
+            let (pblk, len) = sb.bitmap.take(want).map_err(|_| Errno::Enospc)?;
+            if reserve {
+                sb.space.allocate_reserved(len);
+            } else if sb.space.allocate_direct(len).is_err() {
+                assert!(sb.bitmap.give(pblk, len), "the blocks were just taken");
+                return Err(Errno::Enospc);
+            }
+            if self.has(Planted::AllocationUncharged) {
+                sb.space.quota_used -= i64::from(len);
+            }
+            if self.has(Planted::AllocationUncounted) {
+                sb.space.i_blocks -= i64::from(len);
+            }
+            self.rt.saw(|| format!("{len} unwritten"));
+            Ok((pblk, len))
+        };
+        self.sb.with(&NEW_BLOCKS, foot, section).await
+    }
+
+    /// `ext4_free_blocks` for each run of blocks.
+    pub(super) async fn free_blocks(&self, freed: Vec<(Pblk, u32)>) {
+        for (pblk, len) in freed {
+            let foot = || self.sb_foot(BITMAP, Effect::Write).and(self.counters());
+            let section = |sb: &mut Super| {
+                if sb.bitmap.give(pblk, len) {
+                    sb.space.free_allocated(len);
+                } else {
+                    self.log.broken(Broken::at(Checker::NoBlockTwice, pblk.0));
+                }
+            };
+            self.sb.with(&FREE_BLOCKS, foot, section).await;
+        }
+    }
+
+    /// What an insertion displaced, in the newer accounting.
+    pub(super) async fn settle_displaced(&self, displaced: u32, claim_quota: bool) {
+        if self.accounting() == Accounting::V6_12 && displaced > 0 {
+            self.settle(displaced, claim_quota).await;
+        }
+    }
+
+    /// `i_reserved_data_blocks`; not a step.
+    pub(super) fn reserved(&self) -> u32 {
+        self.sb.peek(|sb| sb.space.reserved)
+    }
+}

@@ -1,0 +1,165 @@
+//! Page faults: `mmap_read`, `mmap_write`, and `ext4_page_mkwrite` between them.
+//!
+//! A fault holds `invalidate_lock` shared and the folio lock, never `i_rwsem`.
+
+use crate::cache::{Place, Pte};
+use crate::folio::FolioRef;
+use crate::inode::{Inode, Part};
+use crate::layer::Layer;
+use crate::{Errno, Order, buffer_head, iomap};
+use maprace_extent::{Blocks, Origin};
+use maprace_runtime::{Effect, Runtime, RwSem, Spin, Step};
+
+static STORE: Step = Step::new("store");
+static LOAD: Step = Step::new("load");
+
+/// How a write fault ended.
+enum Mkwrite {
+    /// The entry was made writable.
+    Done,
+    /// The folio was truncated meanwhile: the access starts over.
+    Again,
+}
+
+impl<L: Layer> Inode<L> {
+    /// Stores the bytes of write `id` through the mapping, page after page. A fault beyond `i_size`
+    /// ends it with SIGBUS.
+    pub(crate) async fn mmap_write(&self, id: u32, lo: u64, hi: u64) -> Result<(), Errno> {
+        for part in self.parts(lo, hi) {
+            loop {
+                match self.mapping.read_pte(part.index).await {
+                    (Pte::None, _) => {
+                        self.rt.call("ext4_filemap_fault", self.filemap_fault(part.index)).await?;
+                        continue;
+                    }
+                    (Pte::ReadOnly, Some(folio)) => {
+                        if let Mkwrite::Again = self.write_fault(&folio).await? {
+                            continue;
+                        }
+                    }
+                    (Pte::ReadOnly, None) => unreachable!("a present entry has a folio"),
+                    (Pte::Writable, _) => {}
+                }
+                if self.store(id, lo, part).await {
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Loads the bytes through the mapping, page after page.
+    pub(crate) async fn mmap_read(&self, lo: u64, hi: u64) -> Result<(), Errno> {
+        for part in self.parts(lo, hi) {
+            while !self.load(part).await {
+                self.rt.call("ext4_filemap_fault", self.filemap_fault(part.index)).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// `ext4_filemap_fault`, v5.10, `filemap_fault`, v6.8: a read fault. `invalidate_lock` is held
+    /// shared around the fill; the entry is set under the folio lock.
+    async fn filemap_fault(&self, index: u32) -> Result<(), Errno> {
+        let folio = {
+            let _shared = self.mapping.invalidate_lock.down_read().await;
+            let folio = self.mapping.get_folio(index).await;
+            let here = self.mapping.lock(&folio, || self.reads_size()).await;
+            let (first, _) = self.geometry.bytes_of(self.geometry.blocks_in(index));
+            if first >= self.i_size() || !here {
+                let beyond = first >= self.i_size();
+                self.mapping.unlock_and_put(&folio).await;
+                return if beyond { Err(Errno::Sigbus) } else { Ok(()) };
+            }
+            if !folio.with(|state| state.is_uptodate(state.range())) {
+                self.fill(&folio).await;
+            }
+            folio
+        };
+        self.mapping.set_pte(&folio).await;
+        self.mapping.unlock_and_put(&folio).await;
+        Ok(())
+    }
+
+    /// `do_wp_page` for a shared file mapping: `page_mkwrite`, then the entry is made writable before
+    /// the folio lock is dropped.
+    async fn write_fault(&self, folio: &FolioRef<L::Rt>) -> Result<Mkwrite, Errno> {
+        let made = self.rt.call("ext4_page_mkwrite", self.page_mkwrite(folio)).await;
+        if let Ok(Mkwrite::Done) = made {
+            self.mapping.make_pte_writable(folio).await;
+        }
+        self.mapping.unlock_and_put(folio).await;
+        made
+    }
+
+    /// `ext4_page_mkwrite`, delalloc, v5.10 to v6.12: `invalidate_lock` shared (`i_mmap_sem` in v5.10),
+    /// then the folio lock, then the mapping, in both orders. Returns with the folio locked.
+    async fn page_mkwrite(&self, folio: &FolioRef<L::Rt>) -> Result<Mkwrite, Errno> {
+        let _shared = self.mapping.invalidate_lock.down_read().await;
+        let here = self.mapping.lock(folio, || self.reads_size()).await;
+        let in_file = self.geometry.blocks_of(0, self.i_size());
+        let blocks = self.geometry.blocks_in(folio.index).within(in_file);
+        if !here {
+            return Ok(Mkwrite::Again);
+        }
+        if blocks.is_empty() {
+            return Err(Errno::Sigbus);
+        }
+        match self.order {
+            Order::BufferHead => buffer_head::page_mkwrite(self, folio, blocks).await?,
+            Order::Iomap => iomap::page_mkwrite(self, blocks).await?,
+        }
+        self.mapping.mark_dirty(folio, blocks).await;
+        Ok(Mkwrite::Done)
+    }
+
+    /// The store itself, if the entry is writable: bytes inside the file.
+    async fn store(&self, id: u32, start: u64, part: Part) -> bool {
+        let at = part.index..part.index + 1;
+        let foot = || {
+            self.bytes(part.lo, part.hi, Effect::Write)
+                .and(self.mapping.touch(Place::Pte, at, Effect::Read))
+                .and(self.reads_size())
+        };
+        let origin = Origin::Write { id, offset: part.lo - start };
+        self.mapping
+            .step(&STORE, foot, |pages| {
+                if *pages.pte(part.index) != Pte::Writable {
+                    return false;
+                }
+                let folio = pages.folio(part.index).expect("a present entry has a folio");
+                let hi = part.hi.min(self.i_size());
+                folio.with(|state| state.bytes.set(part.lo, hi, origin));
+                self.truth.nested(|truth| truth.write(part.lo, hi, origin));
+                true
+            })
+            .await
+    }
+
+    /// The load itself, if the entry is present.
+    async fn load(&self, part: Part) -> bool {
+        let at = part.index..part.index + 1;
+        let foot = || {
+            self.bytes(part.lo, part.hi, Effect::Read)
+                .and(self.mapping.touch(Place::Pte, at, Effect::Read))
+                .and(self.reads_size())
+        };
+        self.mapping
+            .step(&LOAD, foot, |pages| {
+                if *pages.pte(part.index) == Pte::None {
+                    return false;
+                }
+                let folio = pages.folio(part.index).expect("a present entry has a folio");
+                let hi = part.hi.min(self.i_size());
+                let got = folio.with(|state| state.bytes.clone());
+                self.report(self.truth.nested(|truth| truth.load(part.lo, hi, &got)));
+                true
+            })
+            .await
+    }
+
+    /// The blocks of the file.
+    pub(crate) fn file_blocks(&self) -> Blocks {
+        self.geometry.blocks_of(0, self.i_size())
+    }
+}

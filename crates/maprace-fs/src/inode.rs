@@ -1,0 +1,339 @@
+//! The inode: its locks, its page cache, its sizes, the layer below it. The paths are in files of their
+//! own; here is what they share.
+
+use crate::cache::{AddressSpace, Place};
+use crate::check::{Broken, Checker, Log, Seen, Truth, truth_at_start};
+use crate::device::Device;
+use crate::folio::FolioRef;
+use crate::layer::Layer;
+use crate::setup::{Geometry, Planted, Setup};
+use crate::{Knobs, Order};
+use maprace_extent::{Blocks, Content, Origin};
+use maprace_runtime::{Effect, Foot, Key, Runtime, RwSem, SemSteps, Spin, Step, sem_steps};
+use std::ops::Range;
+use std::sync::Arc;
+
+static I_RWSEM: SemSteps = sem_steps!("i_rwsem");
+static COPY_IN: Step = Step::new("copy_folio_from_iter_atomic");
+static I_SIZE_WRITE: Step = Step::new("i_size_write");
+static MARK_UPTODATE: Step = Step::new("folio_mark_uptodate");
+
+/// `i_size` and `i_disksize`, in bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Sizes {
+    pub(crate) i_size: u64,
+    pub(crate) i_disksize: u64,
+}
+
+/// `struct inode` with everything that hangs on it.
+pub struct Inode<L: Layer> {
+    pub(crate) rt: L::Rt,
+    pub(crate) geometry: Geometry,
+    pub(crate) knobs: Knobs,
+    pub(crate) order: Order,
+    pub(crate) planted: Option<Planted>,
+    /// `i_size` when the world was built: I/O that ends below it never moves `i_disksize`.
+    pub(crate) size_at_start: u64,
+    pub(crate) i_rwsem: <L::Rt as Runtime>::RwSem<()>,
+    pub(crate) mapping: AddressSpace<L::Rt>,
+    pub(crate) sizes: <L::Rt as Runtime>::Spin<Sizes>,
+    pub(crate) layer: L,
+    pub(crate) device: Device<L::Rt>,
+    pub(crate) truth: <L::Rt as Runtime>::Spin<Truth>,
+    pub(crate) log: Arc<Log>,
+}
+
+impl<L: Layer> std::fmt::Debug for Inode<L> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Inode").field("order", &self.order).finish_non_exhaustive()
+    }
+}
+
+impl<L: Layer> Inode<L> {
+    /// The inode of `setup` over `layer`; broken invariants go to `log`.
+    pub fn new(rt: &L::Rt, setup: &Setup, layer: L, log: Arc<Log>) -> Inode<L> {
+        let size = setup.file.size;
+        let blocks = setup.file_blocks() + setup.free_blocks;
+        let inode = Inode {
+            rt: rt.clone(),
+            geometry: setup.geometry,
+            knobs: setup.protocol.knobs,
+            order: setup.order,
+            planted: setup.planted,
+            size_at_start: size.next_multiple_of(u64::from(setup.geometry.block)),
+            i_rwsem: RwSem::new(rt, Key::only("i_rwsem"), &I_RWSEM, ()),
+            mapping: AddressSpace::new(rt, setup.geometry),
+            sizes: Spin::new(rt, Key::only("i_size"), Sizes { i_size: size, i_disksize: size }),
+            layer,
+            device: Device::new(rt, setup.geometry.block, blocks),
+            truth: Spin::new(rt, Key::only("bytes"), truth_at_start(setup)),
+            log,
+        };
+        inode.fill_medium(setup);
+        inode.fill_cache(setup);
+        inode
+    }
+
+    /// Puts the bytes of written blocks where the layer says.
+    fn fill_medium(&self, setup: &Setup) {
+        for lblk in setup.file.written.iter().flat_map(|b| b.iter()) {
+            let (lo, hi) = self.geometry.bytes_of(Blocks::one(lblk));
+            let bytes = Content::of(lo, hi, Origin::Write { id: 0, offset: lo });
+            if let Some((pblk, true)) = self.layer.place_of(lblk) {
+                self.device.put(&(pblk, lo, bytes));
+            }
+        }
+    }
+
+    /// Puts the folios there that were prefaulted or are dirty.
+    fn fill_cache(&self, setup: &Setup) {
+        let dirty = |lblk| setup.file.dirty.iter().any(|b| b.contains(lblk));
+        let here = |lblk| dirty(lblk) || setup.file.prefault.iter().any(|b| b.contains(lblk));
+        for index in self.geometry.folios_of(Blocks::new(0, setup.file_blocks())) {
+            let blocks = self.geometry.blocks_in(index);
+            if !blocks.iter().any(here) {
+                continue;
+            }
+            self.mapping.nested(|pages| {
+                let folio = self.mapping.get_or_add(pages, index);
+                for lblk in blocks.iter() {
+                    self.fill_block(&folio, lblk, dirty(lblk));
+                }
+                pages.tag_dirty(index, blocks.iter().any(dirty));
+                let faulted =
+                    blocks.iter().any(|b| setup.file.prefault.iter().any(|p| p.contains(b)));
+                if faulted {
+                    *pages.pte(index) = crate::cache::Pte::ReadOnly;
+                }
+                pages.put(&folio);
+            });
+        }
+    }
+
+    fn fill_block(&self, folio: &FolioRef<L::Rt>, lblk: u32, dirty: bool) {
+        let (lo, hi) = self.geometry.bytes_of(Blocks::one(lblk));
+        let place = self.layer.place_of(lblk);
+        let old = match place {
+            Some((pblk, true)) => self.device.peek(pblk, lo),
+            _ => Content::of(lo, hi, Origin::Zero),
+        };
+        folio.with(|state| {
+            state.bytes.copy(lo, &old, lo, hi - lo);
+            let block = state.block(lblk);
+            block.uptodate = true;
+            if !dirty {
+                return;
+            }
+            block.dirty = true;
+            if self.order == Order::BufferHead {
+                block.buffer = buffer_at_start(place);
+            }
+            state.bytes.set(lo, hi, Origin::Write { id: 0, offset: lo });
+        });
+    }
+
+    pub(crate) fn has(&self, bug: Planted) -> bool {
+        self.planted == Some(bug)
+    }
+
+    /// The footprint of touching the bytes `lo..hi` of the file.
+    pub(crate) fn bytes(&self, lo: u64, hi: u64, effect: Effect) -> Foot {
+        Foot::at(self.truth.object(), lo, hi, effect)
+    }
+
+    /// The footprint of reading `i_size` without a lock.
+    pub(crate) fn reads_size(&self) -> Foot {
+        Foot::read(self.sizes.object(), 0, 1)
+    }
+
+    /// `i_size_read`, inside a step that [reads it](Inode::reads_size), or under `i_rwsem`.
+    pub(crate) fn i_size(&self) -> u64 {
+        self.sizes.peek(|sizes| sizes.i_size)
+    }
+
+    /// The parts of the bytes `lo..hi`, cut at folios: folio index, first and last byte.
+    pub(crate) fn parts(&self, lo: u64, hi: u64) -> impl Iterator<Item = Part> + use<L> {
+        let folio = self.geometry.folio();
+        let first = lo / folio;
+        let end = if lo < hi { hi.div_ceil(folio) } else { first };
+        (first..end).map(move |i| Part {
+            index: u32::try_from(i).expect("few folios"),
+            lo: lo.max(i * folio),
+            hi: hi.min((i + 1) * folio),
+        })
+    }
+
+    /// Copies the bytes of `part` of write `id`, which starts at `start`, into the locked folio: the
+    /// blocks become uptodate and dirty. The caller has filled what the write leaves of them.
+    pub(crate) async fn copy_in(&self, folio: &FolioRef<L::Rt>, id: u32, start: u64, part: Part) {
+        let blocks = self.geometry.blocks_of(part.lo, part.hi);
+        let (first, end) = self.geometry.bytes_of(blocks);
+        let at = part.index..part.index + 1;
+        let foot = || {
+            self.bytes(first, end, Effect::Write).and(self.mapping.touch(
+                Place::Tag,
+                at,
+                Effect::Write,
+            ))
+        };
+        let origin = Origin::Write { id, offset: part.lo - start };
+        let dirty = !self.has(Planted::CopyLeavesClean);
+        self.mapping
+            .step(&COPY_IN, foot, |pages| {
+                self.truth.nested(|truth| truth.write(part.lo, part.hi, origin));
+                folio.with(|state| {
+                    state.bytes.set(part.lo, part.hi, origin);
+                    for lblk in blocks.iter() {
+                        state.block(lblk).uptodate = true;
+                        state.block(lblk).dirty |= dirty;
+                    }
+                });
+                if dirty {
+                    pages.tag_dirty(part.index, true);
+                }
+            })
+            .await;
+        self.grow(part.hi).await;
+    }
+
+    /// `i_size_write`, when the file ends before `end`; `i_rwsem` is held exclusively.
+    pub(crate) async fn grow(&self, end: u64) {
+        let old = self.i_size();
+        if end <= old {
+            return;
+        }
+        let size = self.sizes.object();
+        let foot = || Foot::write(size, 0, 1).and(self.bytes(old, end, Effect::Write));
+        self.sizes
+            .with(&I_SIZE_WRITE, foot, |sizes| {
+                sizes.i_size = end;
+                self.truth.nested(|truth| truth.grow(old, end));
+            })
+            .await;
+    }
+
+    /// Fills what is not uptodate of a locked folio from the medium, or with zeroes where nothing is
+    /// written: `ext4_mpage_readpages`, `iomap_readahead`.
+    pub(crate) async fn fill(&self, folio: &FolioRef<L::Rt>) {
+        let blocks = folio.with(|state| state.range());
+        let mut rest = blocks;
+        while !rest.is_empty() {
+            if folio.with(|state| state.is_uptodate(rest.first(1))) {
+                rest.lo += 1;
+                continue;
+            }
+            let map = self.layer.look_up(rest).await.assert_answers(rest);
+            for lblk in map.blocks.iter() {
+                if !folio.with(|state| state.is_uptodate(Blocks::one(lblk))) {
+                    let mapped = map.status == crate::Status::Mapped;
+                    self.fill_from(folio, lblk, map.pblk_of(lblk).filter(|_| mapped)).await;
+                }
+            }
+            rest.lo = map.blocks.hi;
+        }
+        let (lo, hi) = self.geometry.bytes_of(blocks);
+        let foot = || self.bytes(lo, hi, Effect::Write);
+        let uptodate = |_: &mut Truth| {
+            folio.with(|state| state.blocks.iter_mut().for_each(|block| block.uptodate = true));
+        };
+        self.truth.with(&MARK_UPTODATE, foot, uptodate).await;
+    }
+
+    /// Puts the content of one block into a locked folio where the block is not uptodate: from the
+    /// medium, or zeroes. Nobody reads it before it is marked uptodate.
+    pub(crate) async fn fill_from(
+        &self,
+        folio: &FolioRef<L::Rt>,
+        lblk: u32,
+        from: Option<maprace_extent::Pblk>,
+    ) {
+        let (lo, hi) = self.geometry.bytes_of(Blocks::one(lblk));
+        let content = match from {
+            Some(pblk) if !self.has(Planted::FillForgetsData) => self.device.read(pblk, lo).await,
+            _ => Content::of(lo, hi, Origin::Zero),
+        };
+        folio.with(|state| state.bytes.copy(lo, &content, lo, hi - lo));
+    }
+
+    /// Writes a wrong byte down.
+    pub(crate) fn report(&self, seen: Option<Seen>) {
+        if let Some(Seen { pos }) = seen {
+            self.log.broken(Broken { checker: Checker::Data, values: None, place: Some(pos) });
+        }
+    }
+
+    /// The folios that hold any of the bytes `lo..hi`.
+    pub(crate) fn folios_at(&self, lo: u64, hi: u64) -> Range<u32> {
+        self.geometry.folios_of(self.geometry.blocks_of(lo, hi))
+    }
+
+    // What checkers look at, while nobody runs.
+
+    /// The layer.
+    pub fn layer(&self) -> &L {
+        &self.layer
+    }
+
+    /// Where broken invariants go.
+    pub fn log(&self) -> &Log {
+        &self.log
+    }
+
+    /// `i_size`, in bytes.
+    pub fn size_now(&self) -> u64 {
+        self.sizes.peek(|sizes| sizes.i_size)
+    }
+
+    pub(crate) fn truth_now(&self) -> Content {
+        self.truth.peek(Truth::now)
+    }
+
+    /// The dirty blocks of the page cache, in order.
+    pub(crate) fn dirty_blocks(&self) -> Vec<u32> {
+        let folios = self.mapping.peek(|pages| pages.all());
+        folios.iter().flat_map(|folio| folio.with(|state| state.dirty())).collect()
+    }
+
+    /// What a read of the whole file would return; without `cached`, what it would return had every
+    /// clean folio been dropped before.
+    pub fn content_now(&self, cached: bool) -> Content {
+        let mut content = Content::default();
+        let folios = self.mapping.peek(|pages| pages.all());
+        for lblk in self.geometry.blocks_of(0, self.size_now()).iter() {
+            let (lo, hi) = self.geometry.bytes_of(Blocks::one(lblk));
+            let index = lblk / self.geometry.folio_blocks;
+            let folio = folios.iter().find(|folio| folio.index == index);
+            let in_cache = folio.and_then(|folio| {
+                folio.with(|state| {
+                    let block = *state.block(lblk);
+                    let counts = block.uptodate && (cached || block.dirty);
+                    counts.then(|| state.bytes.clone())
+                })
+            });
+            let bytes = match (in_cache, self.layer.place_of(lblk)) {
+                (Some(bytes), _) => bytes,
+                (None, Some((pblk, true))) => self.device.peek(pblk, lo),
+                (None, _) => Content::default(),
+            };
+            content.copy(lo, &bytes, lo, hi - lo);
+        }
+        content
+    }
+}
+
+fn buffer_at_start(place: Option<(maprace_extent::Pblk, bool)>) -> crate::folio::Buffer {
+    use crate::folio::Buffer;
+    match place {
+        None => Buffer::Delay,
+        Some((pblk, true)) => Buffer::Mapped(pblk),
+        Some((pblk, false)) => Buffer::Unwritten(pblk),
+    }
+}
+
+/// The bytes `lo..hi` of the file, all in the folio at `index`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Part {
+    pub(crate) index: u32,
+    pub(crate) lo: u64,
+    pub(crate) hi: u64,
+}

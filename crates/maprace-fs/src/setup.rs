@@ -1,0 +1,163 @@
+//! What a world starts from: geometry, protocol, and the state of the one file in it.
+
+use crate::{Errno, Order, Protocol};
+use maprace_extent::Blocks;
+
+/// Sizes.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Geometry {
+    /// Bytes of a block, a power of two from 16.
+    pub block: u32,
+    /// Blocks of a folio, from 1.
+    pub folio_blocks: u32,
+}
+
+impl Geometry {
+    /// Bytes of a folio.
+    pub fn folio(self) -> u64 {
+        u64::from(self.block) * u64::from(self.folio_blocks)
+    }
+
+    /// The blocks that hold any of the bytes `lo..hi`.
+    pub fn blocks_of(self, lo: u64, hi: u64) -> Blocks {
+        if lo >= hi {
+            return Blocks::new(0, 0);
+        }
+        let block = u64::from(self.block);
+        Blocks::new(fit(lo / block), fit(hi.div_ceil(block)))
+    }
+
+    /// The blocks that lie wholly in the bytes `lo..hi`.
+    pub fn whole_blocks_of(self, lo: u64, hi: u64) -> Blocks {
+        let block = u64::from(self.block);
+        Blocks::new(fit(lo.div_ceil(block)), fit(hi / block))
+    }
+
+    /// The bytes of `blocks`.
+    pub fn bytes_of(self, blocks: Blocks) -> (u64, u64) {
+        let block = u64::from(self.block);
+        (u64::from(blocks.lo) * block, u64::from(blocks.hi) * block)
+    }
+
+    /// The folios that hold any of `blocks`, by index.
+    pub fn folios_of(self, blocks: Blocks) -> std::ops::Range<u32> {
+        if blocks.is_empty() {
+            return 0..0;
+        }
+        blocks.lo / self.folio_blocks..blocks.hi.div_ceil(self.folio_blocks)
+    }
+
+    /// The blocks of the folio at `index`.
+    pub fn blocks_in(self, index: u32) -> Blocks {
+        Blocks::new(index * self.folio_blocks, (index + 1) * self.folio_blocks)
+    }
+}
+
+fn fit(block: u64) -> u32 {
+    u32::try_from(block).expect("files of the model have fewer blocks than a u32 counts")
+}
+
+/// What the extent status tree holds at the start.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum EsAtStart {
+    /// Every hole of the file, as reading it through a mapping leaves them.
+    #[default]
+    Hole,
+    /// Nothing but what is delayed.
+    Cold,
+    /// Everything.
+    Full,
+}
+
+/// The file at the start.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct FileAtStart {
+    /// `i_size`, in bytes.
+    pub size: u64,
+    /// Blocks with data on the medium.
+    pub written: Vec<Blocks>,
+    /// Blocks allocated and unwritten.
+    pub unwritten: Vec<Blocks>,
+    /// Blocks dirty in the page cache; over a hole they are delayed.
+    pub dirty: Vec<Blocks>,
+    /// Blocks read through the mapping before.
+    pub prefault: Vec<Blocks>,
+    /// What the status tree has.
+    pub es: EsAtStart,
+}
+
+/// A bug planted in a path of the model, for the tests of the checkers.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[doc(hidden)]
+pub enum Planted {
+    /// `ext4_es_remove_extent` does not release what it removed.
+    RemovalKeepsReservation,
+    /// A release takes one more than was reserved.
+    ReleaseOneTooMany,
+    /// The fs counter is not lowered when a reservation is settled.
+    DirtyCounterKept,
+    /// Allocation leaves the old status in the tree.
+    AllocationLeavesEs,
+    /// The copy of a buffered write does not dirty the folio.
+    CopyLeavesClean,
+    /// Punch does not take the folio out of the page cache.
+    PunchKeepsDirty,
+    /// Punch frees the blocks and leaves them in the extent tree.
+    PunchLeavesExtents,
+    /// Direct allocation is not charged to the quota.
+    AllocationUncharged,
+    /// Direct allocation is not counted in `i_blocks`.
+    AllocationUncounted,
+    /// Conversion runs before the data is on the medium.
+    ConvertBeforeData,
+    /// A change of status does not bump the sequence.
+    SequenceNotBumped,
+    /// Reading a written block fills with zeroes.
+    FillForgetsData,
+    /// The folio lock is not released after a write.
+    FolioLeftLocked,
+}
+
+/// Everything a world is built from.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Setup {
+    /// Sizes.
+    pub geometry: Geometry,
+    /// The protocol, with its settings.
+    pub protocol: Protocol,
+    /// The order of buffered writes.
+    pub order: Order,
+    /// The file.
+    pub file: FileAtStart,
+    /// Free blocks of the file system beside those of the file.
+    pub free_blocks: u32,
+    /// Whether the first allocation has to read the block bitmap.
+    pub cold_bitmaps: bool,
+    /// At most so many blocks are claimed in a run: below that many free, claims see each other.
+    pub claims_most: u32,
+    /// A planted bug.
+    #[doc(hidden)]
+    pub planted: Option<Planted>,
+}
+
+impl Setup {
+    /// Blocks of the file, the last possibly in part.
+    pub fn file_blocks(&self) -> u32 {
+        self.geometry.blocks_of(0, self.file.size).hi
+    }
+
+    /// Whether it can be built.
+    ///
+    /// # Errors
+    /// `EINVAL` for sizes that no file system has, `EFBIG` past 2^20 blocks.
+    pub fn check(&self) -> Result<(), Errno> {
+        let g = self.geometry;
+        if !g.block.is_power_of_two() || g.block < 16 || g.folio_blocks == 0 {
+            return Err(Errno::Einval);
+        }
+        if self.file.size / u64::from(g.block) >= 1 << 20 {
+            return Err(Errno::Efbig);
+        }
+        Ok(())
+    }
+}
