@@ -37,3 +37,5 @@ pub use layer::{Layer, LayerKind, Mapping, Status};
 pub use ops::{Op, Request, settle};
 pub use protocol::Protocol;
 pub use setup::{EsAtStart, FileAtStart, Geometry, Planted, Setup};
+/// A range of logical blocks; also what a layer of one's own is written with.
+pub use maprace_extent::Blocks;

@@ -70,8 +70,8 @@ struct Held {
 struct StateHash {
     /// Each live object: its identity and the digest of what it holds.
     objects: Vec<Option<(u128, u128)>>,
-    /// The smallest free generation of each key that is alive more than once.
-    generations: FxHashMap<(Key, u32), ()>,
+    /// How many objects each key has had: the old ones may still be held by somebody.
+    generations: FxHashMap<Key, u32>,
     /// Over all objects, so that their order does not matter.
     sum: u128,
 }
@@ -186,9 +186,9 @@ impl Sim {
         }
     }
 
-    fn forget(&self, obj: Object, key: Key) {
+    fn forget(&self, obj: Object) {
         if self.0.hashing.get() {
-            self.0.hash.borrow_mut().remove(obj, key);
+            self.0.hash.borrow_mut().remove(obj);
         }
     }
 
@@ -307,10 +307,9 @@ impl StateHash {
     }
 
     fn add(&mut self, key: Key) {
-        let generation = (0u32..)
-            .find(|g| self.generations.insert((key, *g), ()).is_none())
-            .expect("generations do not run out");
-        let identity = Digest::of(&(key, generation));
+        let generation = self.generations.entry(key).or_default();
+        let identity = Digest::of(&(key, *generation));
+        *generation += 1;
         self.objects.push(Some((identity, 0)));
         self.sum = self.sum.wrapping_add(Digest::of(&(identity, 0u128)));
     }
@@ -325,14 +324,12 @@ impl StateHash {
         }
     }
 
-    fn remove(&mut self, obj: Object, key: Key) {
+    fn remove(&mut self, obj: Object) {
         let Some(Some((identity, value))) = self.objects.get_mut(obj.index()).map(Option::take)
         else {
             return;
         };
         self.sum = self.sum.wrapping_sub(Digest::of(&(identity, value)));
-        let found = (0..u32::MAX).find(|g| Digest::of(&(key, *g)) == identity);
-        self.generations.remove(&(key, found.expect("it was added under some generation")));
     }
 }
 

@@ -88,13 +88,21 @@ impl<R: Runtime> Ext4<R> {
 
     /// `ext4_es_scan_range(.., ext4_es_is_delayed, ..)`.
     pub(super) async fn es_scan_delayed(&self, blocks: Blocks) -> bool {
-        let section = |tree: &mut EsTree| tree.find_delayed(blocks).is_some();
+        let section = |tree: &mut EsTree| {
+            let found = tree.find_delayed(blocks);
+            self.rt.saw(|| if found.is_some() { "delayed" } else { "none delayed" }.into());
+            found.is_some()
+        };
         self.i_es_lock.with(&SCAN, || self.es_read(blocks), section).await
     }
 
     /// `ext4_es_delayed_clu`: how many clusters of `blocks` are delayed and not allocated.
     pub(super) async fn es_delayed_clu(&self, blocks: Blocks) -> u32 {
-        let section = |tree: &mut EsTree| tree.delonly(blocks);
+        let section = |tree: &mut EsTree| {
+            let count = tree.delonly(blocks);
+            self.rt.saw(|| count.to_string());
+            count
+        };
         self.i_es_lock.with(&DELAYED_CLU, || self.es_read(blocks), section).await
     }
 
@@ -139,7 +147,7 @@ impl<R: Runtime> Ext4<R> {
         if changed && tree.seq() == before {
             self.log.broken(Broken::at(Checker::SequenceDatesChanges, at.lo));
         }
-        if matches!(entry.status, EsStatus::Unwritten { .. } | EsStatus::Written) {
+        if entry.status != EsStatus::Delayed {
             self.rt.saw(|| entry.status.word().to_string());
         }
         (displaced, self.cookie(tree))

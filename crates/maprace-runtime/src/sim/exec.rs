@@ -154,20 +154,20 @@ impl Exec {
         self.is_live(id) && slots[id].announced.as_ref().is_some_and(|a| self.sim.is_open(a.guard))
     }
 
-    /// The tasks that can run now, as a bit mask.
+    /// The tasks that can run now, as a bit mask of the first 32.
     pub fn enabled(&self) -> u32 {
         let slots = self.sim.0.slots.borrow();
         let mut mask = 0;
         for (id, (task, slot)) in self.tasks.iter().zip(slots.iter()).enumerate() {
             let is_open = || slot.announced.as_ref().is_some_and(|a| self.sim.is_open(a.guard));
-            mask |= u32::from(task.is_some() && is_open()) << id;
+            mask |= if task.is_some() && is_open() { bit(id) } else { 0 };
         }
         mask
     }
 
-    /// The tasks that have not ended, as a bit mask.
+    /// The tasks that have not ended, as a bit mask of the first 32.
     pub fn live(&self) -> u32 {
-        (0..self.tasks.len()).filter(|id| self.is_live(*id)).fold(0, |mask, id| mask | 1 << id)
+        (0..self.tasks.len()).filter(|id| self.is_live(*id)).fold(0, |mask, id| mask | bit(id))
     }
 
     /// What is held now, one entry for each hold: taken exclusively or shared.
@@ -265,4 +265,9 @@ impl Exec {
         }
         sum
     }
+}
+
+/// The bit of a task in a mask; a task past the mask's end has none.
+fn bit(task: usize) -> u32 {
+    u32::try_from(task).ok().and_then(|task| 1u32.checked_shl(task)).unwrap_or_default()
 }

@@ -143,7 +143,7 @@ impl<T> std::fmt::Debug for SimSpin<T> {
 
 impl<T> Drop for SimSpin<T> {
     fn drop(&mut self) {
-        self.sim.forget(self.obj, self.key);
+        self.sim.forget(self.obj);
     }
 }
 
@@ -195,7 +195,7 @@ impl std::fmt::Debug for SimBit {
 
 impl Drop for SimBit {
     fn drop(&mut self) {
-        self.sim.forget(self.obj, self.key);
+        self.sim.forget(self.obj);
     }
 }
 
