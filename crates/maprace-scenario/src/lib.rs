@@ -1,0 +1,43 @@
+//! What is run: the scenario file, the built-in catalogue, the schedule text.
+//!
+//! A [`Scenario`] is plain data: a file's initial state, the tasks and their operations, what happens
+//! afterwards and what the kernel sources lead us to expect. A [`Schedule`] is the text of one
+//! interleaving, and a [`Driver`] replays it. Nothing here runs a file system, prints, or keeps a
+//! clock; the only input and output is [`Scenario::open`], which reads one file.
+//!
+//! The rule to know before editing: whatever the bytes, a parser answers with a value or with one
+//! line that says where, what, and what is known instead. It never panics and never guesses.
+
+#![deny(missing_docs)]
+
+pub mod catalogue;
+mod config;
+mod diagram;
+mod error;
+mod explore_world;
+mod format;
+mod op;
+mod plan;
+mod range;
+mod schedule;
+mod suggest;
+mod verdict;
+mod vocabulary;
+
+pub use config::Config;
+pub use diagram::{Scene, diagram, ending, words};
+pub use error::{Error, ErrorKind, Position};
+pub use explore_world::{AnyLayer, Happened, Moment, Storied, Story};
+pub use format::{
+    Bitmaps, ConfigNames, EsStart, Expect, ExpectedVerdict, FileSpec, FsSpec, JournalCredits,
+    Scenario, TaskSpec, When, limits,
+};
+pub use op::{Op, OpError, OpErrorKind, OpKind};
+pub use plan::{NotModelled, Plan, PlannedTask};
+pub use range::{BlockRange, ByteRange, Range, RangeError};
+pub use schedule::{Driver, HEADER_KEYS, Item, Mismatch, MismatchKind, Run, Schedule, TaskView};
+pub use verdict::{
+    Expected, Found, Judgement, KnobValues, Machine, Paint, Question, Row, SCHEMA, SCHEMA_ROWS,
+    Verdict, Verdicts, judge, page, table,
+};
+pub use vocabulary::{CheckerName, Vocabulary};

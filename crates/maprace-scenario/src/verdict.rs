@@ -1,0 +1,188 @@
+//! What an exploration comes to: one record, from which the JSON, the page and the table are made.
+//!
+//! The fields stand in the order in which they are printed. What depends on the machine is one field
+//! that its owner may leave empty; the rest is the same bytes for the same question. `docs/OUTPUT.md`
+//! explains every field.
+
+mod expected;
+mod judge;
+mod page;
+mod paint;
+mod table;
+#[cfg(test)]
+mod tests;
+
+pub use expected::Expected;
+pub use judge::{Question, judge};
+pub use page::page;
+pub use paint::Paint;
+pub use table::{Row, table};
+
+use serde::ser::{Serialize, SerializeMap, Serializer};
+use std::fmt;
+
+/// The name and version of the format of [`Verdict`] as JSON.
+pub const SCHEMA: &str = "maprace.explore/1";
+
+/// The name and version of the format of several verdicts as JSON.
+pub const SCHEMA_ROWS: &str = "maprace.compare/1";
+
+/// What is said of a scenario in a configuration.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Judgement {
+    /// Every schedule was tried, up to equivalence, and none ends in damage.
+    Safe,
+    /// A schedule ends in damage, or in a deadlock.
+    Damaged,
+    /// None was found, and not all were tried.
+    Incomplete,
+}
+
+impl Judgement {
+    /// Its name in every output.
+    pub fn name(self) -> &'static str {
+        match self {
+            Judgement::Safe => "safe",
+            Judgement::Damaged => "damaged",
+            Judgement::Incomplete => "incomplete",
+        }
+    }
+}
+
+impl fmt::Display for Judgement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Every knob with its value, in the order of the knobs.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct KnobValues(pub Vec<(&'static str, &'static str)>);
+
+impl Serialize for KnobValues {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (knob, value) in &self.0 {
+            map.serialize_entry(knob, value)?;
+        }
+        map.end()
+    }
+}
+
+/// What one checker found.
+#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize)]
+pub struct Found {
+    /// Its name.
+    pub checker: String,
+    /// The traces in which it failed; executions or outcomes for an engine that knows no traces.
+    pub traces: u64,
+    /// Where it first failed in the schedule kept for it: `TASK STEP`, `end`, or `after: OP`.
+    pub first_broken: Option<String>,
+    /// Whether a user of the kernel can see what it saw.
+    pub kernel_visible: bool,
+    /// What it found there, in the words of a diagram.
+    pub found: Option<String>,
+}
+
+/// What depends on the machine and the moment.
+#[derive(Clone, PartialEq, Debug, serde::Serialize)]
+pub struct Machine {
+    /// How long the exploration took.
+    pub seconds: f64,
+    /// Its executions over that.
+    pub executions_per_second: f64,
+    /// Operating system and architecture.
+    pub host: String,
+    /// The processor, as it names itself.
+    pub cpu: Option<String>,
+    /// How many processors the program may use; an exploration uses one.
+    pub cores: Option<usize>,
+}
+
+/// What an exploration comes to. `None` where the engine cannot know.
+#[derive(Clone, PartialEq, Debug, serde::Serialize)]
+pub struct Verdict {
+    /// [`SCHEMA`].
+    pub schema: &'static str,
+    /// The world: `explore`.
+    pub world: &'static str,
+    /// The scenario's name.
+    pub scenario: String,
+    /// The layer's name.
+    pub layer: String,
+    /// The preset's name.
+    pub protocol: String,
+    /// The order of buffered writes.
+    pub order: &'static str,
+    /// Every knob with the value in force.
+    pub knobs: KnobValues,
+    /// Whether no kernel ever had these knobs.
+    pub counterfactual: bool,
+    /// The engine that gave the verdict.
+    pub engine: &'static str,
+    /// Where tasks can be interrupted. `sync`: before acquires and unprotected accesses, and at a
+    /// folio's unlocking.
+    pub granularity: &'static str,
+    /// When two steps commute. `range`: footprints in blocks, and counters that commute.
+    pub dependency: &'static str,
+    /// The verdict.
+    pub verdict: Judgement,
+    /// Whether nothing was left out.
+    pub complete: bool,
+    /// Executions, those cut short included.
+    pub executions: u64,
+    /// Interleavings up to the order of independent steps.
+    pub traces: Option<u64>,
+    /// Those that end in damage.
+    pub bad_traces: Option<u64>,
+    /// Different ends: bytes of the file, results of the operations, failed checkers.
+    pub outcomes: Option<u64>,
+    /// Those that are damage.
+    pub bad_outcomes: Option<u64>,
+    /// The chances of all traces together: 1 when none is missing.
+    pub certificate: Option<f64>,
+    /// Why there is none.
+    pub certificate_missing: Option<String>,
+    /// The fewest preemptions that do damage; only where none with less was left out.
+    pub min_preemptions: Option<u32>,
+    /// The exact chance of damage when the next task is drawn uniformly.
+    pub p_random: Option<f64>,
+    /// Traces that end with tasks that wait for ever.
+    pub deadlocks: u64,
+    /// What the checkers found.
+    pub damage: Vec<Found>,
+    /// The longest execution, in steps.
+    pub steps_max: usize,
+    /// The least schedule that ends in damage.
+    pub schedule: Option<String>,
+    /// The command that runs it again.
+    pub replay: Option<String>,
+    /// What the scenario expects here; `None`: nothing.
+    pub expected: Option<Expected>,
+    /// Why the search is not complete.
+    pub stopped: Option<&'static str>,
+    /// Where random engines began.
+    pub seed: u64,
+    /// The budget, in executions.
+    pub budget: u64,
+    /// What depends on the machine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub machine: Option<Machine>,
+}
+
+/// Several verdicts, as JSON.
+#[derive(Clone, PartialEq, Debug, serde::Serialize)]
+pub struct Verdicts<'a> {
+    /// [`SCHEMA_ROWS`].
+    pub schema: &'static str,
+    /// One verdict each.
+    pub rows: Vec<&'a Verdict>,
+}
+
+impl<'a> Verdicts<'a> {
+    /// Puts them together.
+    pub fn of(rows: impl IntoIterator<Item = &'a Verdict>) -> Verdicts<'a> {
+        Verdicts { schema: SCHEMA_ROWS, rows: rows.into_iter().collect() }
+    }
+}
