@@ -1,0 +1,264 @@
+//! What was typed. Every value is parsed to a type here; what it means together is [`plan`]'s affair.
+//!
+//! [`plan`]: crate::plan
+
+use crate::help;
+use crate::values::{self, Setting};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use maprace_explore::Engine;
+use maprace_fs::{Order, Protocol};
+use std::path::PathBuf;
+
+/// The command line.
+#[derive(Debug, Parser)]
+#[command(
+    name = "maprace",
+    version,
+    about = "Tries every order of two or more tasks on a modelled file system, and shows what goes wrong",
+    long_about = help::ABOUT,
+    after_help = help::MAIN,
+    args_conflicts_with_subcommands = false,
+    max_term_width = 100
+)]
+pub(crate) struct LowArgs {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+/// What every command understands.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct Global {
+    /// Colour the output; auto: on a terminal, unless NO_COLOR is set
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        default_value = "auto",
+        hide_possible_values = false
+    )]
+    pub(crate) color: When,
+    /// Show progress on standard error; auto: on a terminal
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub(crate) progress: When,
+    /// Leave out diagrams and progress
+    #[arg(short, long, global = true)]
+    pub(crate) quiet: bool,
+}
+
+/// When to do what only a terminal understands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, ValueEnum)]
+pub(crate) enum When {
+    /// On a terminal
+    #[default]
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Try scenarios under several protocols and orders; the table, and the shortest counterexample
+    #[command(after_help = help::COMPARE)]
+    Compare(CompareArgs),
+    /// Try every order of one scenario in one configuration
+    #[command(after_help = help::EXPLORE)]
+    Explore(ExploreArgs),
+    /// Take away each protection of a protocol in turn: which ones does the scenario need?
+    #[command(after_help = help::ABLATE)]
+    Ablate(AblateArgs),
+    /// Run one schedule and show its steps
+    #[command(after_help = help::REPLAY)]
+    Replay(ReplayArgs),
+    /// List the built-in scenarios, or show the file of one
+    #[command(after_help = help::SCENARIOS)]
+    Scenarios(ScenariosArgs),
+    /// List the layers that --layer knows
+    #[command(after_help = help::LAYERS)]
+    Layers,
+    /// List the protocols that --protocol knows, with their knobs
+    #[command(after_help = help::PROTOCOLS)]
+    Protocols,
+    /// Print a completion script for a shell
+    #[command(after_help = help::COMPLETIONS)]
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page, or write one for each command
+    #[command(after_help = help::MAN)]
+    Man {
+        /// Write maprace.1, maprace-explore.1 and so on into this directory
+        #[arg(long, value_name = "DIR")]
+        dir: Option<PathBuf>,
+    },
+}
+
+/// How to search.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct SearchArgs {
+    /// How to choose schedules: auto, naive, dpor, states, icb, random, pct
+    #[arg(long, value_name = "ENGINE", default_value = "auto", value_parser = values::engine)]
+    pub(crate) engine: Engine,
+    /// Where random engines begin
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Give up after so many executions
+    #[arg(long, value_name = "EXECUTIONS")]
+    pub(crate) budget: Option<u64>,
+    /// Leave out what depends on the machine: the rest is the same bytes every time
+    #[arg(long)]
+    pub(crate) no_timing: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// A layer and knobs.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct LayerArgs {
+    /// The extent layer; `layers` lists them
+    #[arg(long, value_name = "LAYER", default_value = "ext4")]
+    pub(crate) layer: String,
+    /// Turn a knob of the protocol; `protocols` lists them
+    #[arg(long = "set", value_name = "KNOB=VALUE", value_delimiter = ',')]
+    pub(crate) settings: Vec<Setting>,
+}
+
+/// One configuration.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ConfigArgs {
+    #[command(flatten)]
+    pub(crate) layer: LayerArgs,
+    /// The protocol; the newest release if none is named
+    #[arg(long, value_name = "PROTOCOL", value_parser = values::protocol)]
+    pub(crate) protocol: Option<Protocol>,
+    /// The order of buffered writes: buffer_head or iomap; buffer_head if none is named
+    #[arg(long, value_name = "ORDER", value_parser = values::order)]
+    pub(crate) order: Option<Order>,
+}
+
+/// Whether to draw.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct DiagramArgs {
+    /// Draw the shortest counterexample, which is the default
+    #[arg(long, overrides_with = "no_diagram")]
+    pub(crate) diagram: bool,
+    /// Draw nothing
+    #[arg(long, overrides_with = "diagram")]
+    pub(crate) no_diagram: bool,
+}
+
+/// `compare`.
+#[derive(Debug, Args)]
+pub(crate) struct CompareArgs {
+    /// Scenarios: built-in names or files; the pairs of the seed if none is named
+    #[arg(value_name = "SCENARIO")]
+    pub(crate) scenarios: Vec<String>,
+    /// A protocol, may be repeated; all if none is named
+    #[arg(long = "protocol", value_name = "PROTOCOL", value_parser = values::protocol)]
+    pub(crate) protocols: Vec<Protocol>,
+    /// An order of buffered writes, may be repeated; both if none is named
+    #[arg(long = "order", value_name = "ORDER", value_parser = values::order)]
+    pub(crate) orders: Vec<Order>,
+    #[command(flatten)]
+    pub(crate) layer: LayerArgs,
+    #[command(flatten)]
+    pub(crate) search: SearchArgs,
+    #[command(flatten)]
+    pub(crate) diagram: DiagramArgs,
+}
+
+/// `explore`.
+#[derive(Debug, Args)]
+pub(crate) struct ExploreArgs {
+    /// The scenario: a built-in name, or a file if it has a `/` or ends in `.toml`
+    #[arg(value_name = "SCENARIO")]
+    pub(crate) scenario: String,
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+    #[command(flatten)]
+    pub(crate) search: SearchArgs,
+    #[command(flatten)]
+    pub(crate) diagram: DiagramArgs,
+}
+
+/// `ablate`.
+#[derive(Debug, Args)]
+pub(crate) struct AblateArgs {
+    /// The scenario: a built-in name, or a file if it has a `/` or ends in `.toml`
+    #[arg(value_name = "SCENARIO")]
+    pub(crate) scenario: String,
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+    #[command(flatten)]
+    pub(crate) search: SearchArgs,
+}
+
+/// `replay`.
+#[derive(Debug, Args)]
+pub(crate) struct ReplayArgs {
+    /// The scenario: a built-in name, or a file if it has a `/` or ends in `.toml`
+    #[arg(value_name = "SCENARIO")]
+    pub(crate) scenario: String,
+    /// A file with the schedule
+    #[arg(value_name = "FILE", required_unless_present = "schedule")]
+    pub(crate) file: Option<PathBuf>,
+    /// The schedule itself, for example "fault 4, fallocate 9, fault *"
+    #[arg(long, value_name = "SCHEDULE", conflicts_with = "file")]
+    pub(crate) schedule: Option<String>,
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+    /// Draw the run instead of listing its steps
+    #[arg(long, conflicts_with = "exact")]
+    pub(crate) diagram: bool,
+    /// Print the run as a schedule file that names every step
+    #[arg(long)]
+    pub(crate) exact: bool,
+}
+
+/// `scenarios`.
+#[derive(Debug, Args)]
+pub(crate) struct ScenariosArgs {
+    #[command(subcommand)]
+    pub(crate) command: Option<ScenariosCommand>,
+}
+
+/// What to do with scenarios.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ScenariosCommand {
+    /// List them, which is the default
+    #[command(after_help = help::SCENARIOS)]
+    List,
+    /// Print the file of one
+    #[command(after_help = help::SCENARIOS)]
+    Show {
+        /// Its name
+        name: String,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_is_sound() {
+        LowArgs::command().debug_assert();
+    }
+
+    #[test]
+    fn the_last_of_two_opposite_flags_counts() {
+        let parsed = |words: &[&str]| match LowArgs::try_parse_from(words).unwrap().command {
+            Some(Command::Explore(args)) => args.diagram.no_diagram,
+            other => panic!("{other:?}"),
+        };
+        assert!(parsed(&["maprace", "explore", "x", "--diagram", "--no-diagram"]));
+        assert!(!parsed(&["maprace", "explore", "x", "--no-diagram", "--diagram"]));
+    }
+}

@@ -1,0 +1,76 @@
+//! `compare`: scenarios under protocols and orders, the first screen.
+
+use crate::answer::{Answer, Context, DAMAGE, INCOMPLETE};
+use crate::failure::Failure;
+use crate::plan::Compare;
+use crate::search::{Bar, Explored, search};
+use maprace_scenario::{Judgement, Row, Verdict, Verdicts, table};
+use std::cmp::Reverse;
+
+/// Explores every row, and answers with the table and the shortest counterexample, or with JSON.
+pub(crate) fn run(context: &Context<'_>, plan: &Compare) -> Result<Answer, Failure> {
+    let bar = Bar::new(context);
+    let mut found = Vec::new();
+    for (name, subject) in &plan.subjects {
+        for config in &plan.configs {
+            found.push((name, search(context, &bar, subject, config, &plan.search)?));
+        }
+    }
+    drop(bar);
+    let verdicts = || found.iter().map(|(_, explored)| &explored.verdict);
+    let code = code_of(verdicts());
+    if plan.search.json {
+        let text = serde_json::to_string_pretty(&Verdicts::of(verdicts()))? + "\n";
+        return Ok(Answer { text, code, ..Answer::default() });
+    }
+    let rows: Vec<Row<'_>> =
+        found.iter().map(|(name, e)| Row { name, verdict: &e.verdict }).collect();
+    let mut text = table(plan.heading, &rows, context.paint);
+    let shortest = shortest(found.iter().map(|(_, explored)| explored));
+    if plan.draw
+        && let Some(drawing) = shortest.and_then(|found| found.drawing(context.paint))
+    {
+        text += "\n";
+        text += &drawing;
+    }
+    Ok(Answer { text, code, ..Answer::default() })
+}
+
+/// The one with the least contrived damage: fewest preemptions, then switches, then steps; of equals
+/// the newest protocol of the first scenario.
+fn shortest<'a>(found: impl Iterator<Item = &'a Explored>) -> Option<&'a Explored> {
+    let mut scenarios: Vec<&str> = Vec::new();
+    let mut place = |explored: &'a Explored| {
+        let name = explored.verdict.scenario.as_str();
+        scenarios.iter().position(|known| *known == name).unwrap_or_else(|| {
+            scenarios.push(name);
+            scenarios.len() - 1
+        })
+    };
+    let mut best = None;
+    for (i, explored) in found.enumerate() {
+        let Some(least) = explored.counterexample() else { continue };
+        let cost = (least.preemptions, least.switches, least.schedule.len());
+        let order = explored.verdict.order;
+        let key = (cost, place(explored), order, Reverse(i));
+        if best.as_ref().is_none_or(|(known, _)| key < *known) {
+            best = Some((key, explored));
+        }
+    }
+    best.map(|(_, explored)| explored)
+}
+
+/// 1 when a row is not as its scenario expects, else 3 when one cannot tell.
+fn code_of<'a>(verdicts: impl Iterator<Item = &'a Verdict>) -> u8 {
+    let mut code = 0;
+    for verdict in verdicts {
+        let as_expected = verdict.expected.as_ref().map(|expected| expected.as_expected);
+        let open = verdict.verdict == Judgement::Incomplete || as_expected == Some(None);
+        match as_expected {
+            Some(Some(false)) => return DAMAGE,
+            _ if open => code = INCOMPLETE,
+            _ => {}
+        }
+    }
+    code
+}

@@ -1,0 +1,66 @@
+//! What keeps a command from being done: always one line, `maprace: what, where, what to do`.
+
+use crate::values::one_line;
+use maprace_scenario::{ErrorKind, NotModelled};
+use std::path::PathBuf;
+
+/// Why a command could not be done.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// What was typed is no command.
+    #[error("{0}")]
+    Usage(String),
+    /// A name that nobody knows.
+    #[error(transparent)]
+    Name(#[from] ErrorKind),
+    /// A scenario or a schedule that cannot be used.
+    #[error(transparent)]
+    Input(#[from] maprace_scenario::Error),
+    /// A scenario that the model cannot run.
+    #[error(transparent)]
+    NotModelled(#[from] NotModelled),
+    /// A run that is not the one its schedule describes.
+    #[error("{origin}: {mismatch}")]
+    Mismatch {
+        /// Where the schedule is from.
+        origin: String,
+        /// What was expected and what was found.
+        mismatch: String,
+    },
+    /// A schedule that belongs to another scenario.
+    #[error("{origin}: the schedule is for scenario {theirs}, not for {ours}")]
+    OtherScenario {
+        /// Where the schedule is from.
+        origin: String,
+        /// The scenario it names.
+        theirs: String,
+        /// The scenario that was typed.
+        ours: String,
+    },
+    /// A file that cannot be read or written.
+    #[error("{}: {error}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// maprace or a layer contradicts itself.
+    #[error("{scenario}: maprace or its layer contradicts itself: {what}")]
+    Contradiction {
+        /// The scenario.
+        scenario: String,
+        /// What the panic said.
+        what: String,
+    },
+    /// The answer cannot be printed as JSON.
+    #[error("cannot write JSON: {0}")]
+    Json(#[from] serde_json::Error),
+}
+
+impl Failure {
+    /// The line.
+    pub(crate) fn line(&self, program: &str) -> String {
+        format!("{program}: {}\n", one_line(&self.to_string()))
+    }
+}

@@ -1,0 +1,117 @@
+//! The longer parts of the help: examples and exit codes of each command.
+
+/// What the program is, at the head of its help.
+pub(crate) const ABOUT: &str = "\
+Tries every order of two or more tasks on a modelled file system, and shows what goes wrong.
+
+A write must both look up where a block lives and lock the page that holds it. maprace holds a small
+model of ext4's extent layer and of both orders in which Linux does that, with the locking of several
+releases, and explores every schedule up to equivalence. Without a command it compares the three pairs
+of the seed: mkwrite-fallocate, write-mkwrite, write-fallocate.";
+
+/// Without a command.
+pub(crate) const MAIN: &str = "\
+Examples:
+  maprace                                              the first screen
+  maprace explore mkwrite-fallocate --protocol v6.8    one scenario, with its diagram
+  maprace ablate mkwrite-fallocate                     which protections does it need?
+  maprace compare ./mine.toml --protocol v6.8 --protocol v6.11
+  maprace scenarios show stale-map > mine.toml         a scenario to start from
+
+Exit codes: those of `compare`: 0 every verdict is as its scenario expects or nothing is expected,
+1 one is not, 2 bad input or could not run, 3 not all was tried.";
+
+/// `compare`.
+pub(crate) const COMPARE: &str = "\
+Examples:
+  maprace compare
+  maprace compare stale-map --order iomap --set cookie=off
+  maprace compare mkwrite-fallocate ./mine.toml --protocol v6.8 --protocol v6.12
+  maprace compare --json --no-timing > rows.json
+
+Exit codes: 0 every verdict is as its scenario expects or nothing is expected, 1 one is not,
+2 bad input or could not run, 3 not all was tried.";
+
+/// `explore`.
+pub(crate) const EXPLORE: &str = "\
+Examples:
+  maprace explore mkwrite-fallocate --protocol v6.8
+  maprace explore stale-map --order iomap --set cookie=late
+  maprace explore ./mine.toml --engine random --seed 7 --budget 100000
+  maprace explore write-mkwrite --order iomap --json --no-timing
+
+Engines: auto searches with few preemptions for a first bug, then proves with dpor, then with states
+when dpor's budget ends. naive, dpor and states try everything; icb goes by preemptions; random and
+pct draw schedules and prove nothing.
+
+Exit codes: 0 complete and no damage, 1 damage, 2 bad input or could not run, 3 no damage found and
+not all was tried.";
+
+/// `ablate`.
+pub(crate) const ABLATE: &str = "\
+Examples:
+  maprace ablate mkwrite-fallocate
+  maprace ablate write-mkwrite --protocol v6.12 --order iomap
+  maprace ablate stale-map --order iomap
+
+Exit codes: those of `explore` for the protocol as it is, before anything is taken away; 3 also if one
+of the searches is incomplete.";
+
+/// `replay`.
+pub(crate) const REPLAY: &str = "\
+Examples:
+  maprace replay mkwrite-fallocate --protocol v6.8 --schedule \"fault 4, fallocate *, fault *\"
+  maprace replay mkwrite-fallocate --protocol v6.8 --schedule \"fault ..ext4_es_lookup_extent\" --diagram
+  maprace replay mkwrite-fallocate --protocol v6.8 --schedule \"fault 4\" --exact > found.txt
+  maprace replay mkwrite-fallocate found.txt --protocol v6.12
+
+A schedule names tasks and how far each runs: `fault 4` four steps, `fault *` until it ends or must
+wait, `fault ..STEP` through its next step of that name, `fault: STEP` one step, which must have that
+name. When its items are used up, the tasks that are left run to their ends, one after the other. The
+headers of a file say what it belongs to; what is typed comes before them.
+
+Exit codes: 0 the run does no damage, 1 it does, 2 bad input, or the run is not the one the schedule
+describes.";
+
+/// `scenarios`.
+pub(crate) const SCENARIOS: &str = "\
+Examples:
+  maprace scenarios
+  maprace scenarios show mkwrite-fallocate
+  maprace scenarios show stale-map > mine.toml && maprace explore ./mine.toml
+
+Exit codes: 0, or 2 if there is no such scenario.";
+
+/// `layers`.
+pub(crate) const LAYERS: &str = "\
+Examples:
+  maprace layers
+
+A layer of your own: copy crates/maprace-cli/examples/own_layer.
+
+Exit codes: 0.";
+
+/// `protocols`.
+pub(crate) const PROTOCOLS: &str = "\
+Examples:
+  maprace protocols
+  maprace explore mkwrite-fallocate --protocol v6.12 --set recheck=off
+
+Exit codes: 0.";
+
+/// `completions`.
+pub(crate) const COMPLETIONS: &str = "\
+Examples:
+  maprace completions bash > ~/.local/share/bash-completion/completions/maprace
+  maprace completions zsh > ~/.zfunc/_maprace
+  maprace completions fish > ~/.config/fish/completions/maprace.fish
+
+Exit codes: 0, or 2 for an unknown shell.";
+
+/// `man`.
+pub(crate) const MAN: &str = "\
+Examples:
+  maprace man | man -l -
+  maprace man --dir ~/.local/share/man/man1
+
+Exit codes: 0, or 2 if the directory cannot be written.";

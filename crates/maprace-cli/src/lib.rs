@@ -1,0 +1,80 @@
+//! The one binary, `maprace`: where worlds, layers and backends are put together.
+//!
+//! A command reads what was typed ([`args`]), makes of it what will be done ([`plan`]), does it, and
+//! answers with text and an exit code; only [`Maprace::run`] writes. The whole `main` of a package that
+//! adds a layer is
+//!
+//! ```no_run
+//! # struct Mine;
+//! # impl Mine { fn new() -> maprace_fs::ext4::Ext4Kind { maprace_fs::ext4::Ext4Kind } }
+//! fn main() -> std::process::ExitCode {
+//!     maprace_cli::Maprace::new().layer("mine", Mine::new).run()
+//! }
+//! ```
+//!
+//! and every command then knows `--layer mine`; `examples/own_layer` is such a package.
+
+#![deny(missing_docs)]
+
+mod ablate;
+mod answer;
+mod args;
+mod compare;
+mod explore;
+mod failure;
+mod help;
+mod layers;
+mod lists;
+mod machine;
+mod plan;
+mod replay;
+mod search;
+mod shell;
+mod terminal;
+mod values;
+
+use crate::answer::Answer;
+use crate::layers::Layers;
+use crate::terminal::Terminal;
+use maprace_fs::LayerKind;
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+/// The program, with the layers it knows.
+#[derive(Debug)]
+pub struct Maprace {
+    layers: Layers,
+}
+
+impl Default for Maprace {
+    fn default() -> Maprace {
+        Maprace::new()
+    }
+}
+
+impl Maprace {
+    /// With the built-in layers.
+    pub fn new() -> Maprace {
+        Maprace { layers: Layers::builtin() }
+    }
+
+    /// Adds a layer under a name that every command then knows. The last of two with one name counts.
+    #[must_use]
+    pub fn layer<K: LayerKind + Clone>(mut self, name: &str, make: impl Fn() -> K) -> Maprace {
+        self.layers.add(name, make());
+        self
+    }
+
+    /// Does what the command line says; the exit code is the program's.
+    pub fn run(self) -> ExitCode {
+        ExitCode::from(self.run_as(std::env::args_os()))
+    }
+
+    /// The same for a command line from elsewhere, the program's name first.
+    pub fn run_as<T: Into<OsString>>(self, words: impl IntoIterator<Item = T>) -> u8 {
+        let words: Vec<OsString> = words.into_iter().map(Into::into).collect();
+        let terminal = Terminal::found(&words);
+        let Answer { text, errors, code } = answer::answer(&self.layers, &terminal, words);
+        terminal::write(&text, &errors, code)
+    }
+}

@@ -1,0 +1,9 @@
+//! The one integration binary: each module is a family of tests that cross crates.
+
+mod catalogue;
+mod cross_checks;
+mod footprints;
+mod generated;
+mod planted;
+mod support;
+mod threads;
