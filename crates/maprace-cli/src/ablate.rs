@@ -79,7 +79,8 @@ fn print(whole: &Verdict, rows: &[(Setting, Verdict)], paint: Paint) -> String {
         text += "*: counterfactual, no kernel had it\n";
     }
     if whole.verdict != Judgement::Safe {
-        text += "the protocol is not safe as it is, so none of its protections is shown to be enough\n";
+        text +=
+            "the protocol is not safe as it is, so none of its protections is shown to be enough\n";
     }
     text
 }

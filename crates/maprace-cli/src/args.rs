@@ -30,20 +30,16 @@ pub(crate) struct LowArgs {
 /// What every command understands.
 #[derive(Clone, Copy, Debug, Args)]
 pub(crate) struct Global {
-    /// Colour the output; auto: on a terminal, unless NO_COLOR is set
-    #[arg(
-        long,
-        global = true,
-        value_name = "WHEN",
-        default_value = "auto",
-        hide_possible_values = false
-    )]
+    /// Colour the output: always, never, or auto: on a terminal, unless NO_COLOR is set
+    #[arg(long, global = true, help_heading = "Everywhere", value_name = "WHEN")]
+    #[arg(default_value = "auto", hide_possible_values = true)]
     pub(crate) color: When,
-    /// Show progress on standard error; auto: on a terminal
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
-    pub(crate) progress: When,
+    /// Show progress on standard error: never, or auto: on a terminal
+    #[arg(long, global = true, help_heading = "Everywhere", value_name = "WHEN")]
+    #[arg(default_value = "auto", hide_possible_values = true)]
+    pub(crate) progress: Progress,
     /// Leave out diagrams and progress
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, help_heading = "Everywhere")]
     pub(crate) quiet: bool,
 }
 
@@ -55,6 +51,16 @@ pub(crate) enum When {
     Auto,
     /// Always
     Always,
+    /// Never
+    Never,
+}
+
+/// Whether to show progress.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, ValueEnum)]
+pub(crate) enum Progress {
+    /// On a terminal
+    #[default]
+    Auto,
     /// Never
     Never,
 }
@@ -105,10 +111,10 @@ pub(crate) struct SearchArgs {
     #[arg(long, value_name = "ENGINE", default_value = "auto", value_parser = values::engine)]
     pub(crate) engine: Engine,
     /// Where random engines begin
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true)]
     pub(crate) seed: u64,
     /// Give up after so many executions
-    #[arg(long, value_name = "EXECUTIONS")]
+    #[arg(long, value_name = "EXECUTIONS", allow_negative_numbers = true)]
     pub(crate) budget: Option<u64>,
     /// Leave out what depends on the machine: the rest is the same bytes every time
     #[arg(long)]

@@ -37,7 +37,7 @@ pub(crate) fn run(context: &Context<'_>, plan: &Compare) -> Result<Answer, Failu
 }
 
 /// The one with the least contrived damage: fewest preemptions, then switches, then steps; of equals
-/// the newest protocol of the first scenario.
+/// the newest protocol that a kernel had, of the first scenario.
 fn shortest<'a>(found: impl Iterator<Item = &'a Explored>) -> Option<&'a Explored> {
     let mut scenarios: Vec<&str> = Vec::new();
     let mut place = |explored: &'a Explored| {
@@ -51,8 +51,8 @@ fn shortest<'a>(found: impl Iterator<Item = &'a Explored>) -> Option<&'a Explore
     for (i, explored) in found.enumerate() {
         let Some(least) = explored.counterexample() else { continue };
         let cost = (least.preemptions, least.switches, least.schedule.len());
-        let order = explored.verdict.order;
-        let key = (cost, place(explored), order, Reverse(i));
+        let Verdict { order, counterfactual, .. } = &explored.verdict;
+        let key = (cost, place(explored), *order, *counterfactual, Reverse(i));
         if best.as_ref().is_none_or(|(known, _)| key < *known) {
             best = Some((key, explored));
         }

@@ -45,9 +45,9 @@ pub(crate) enum Failure {
         /// Why.
         error: std::io::Error,
     },
-    /// maprace or a layer contradicts itself.
-    #[error("{scenario}: maprace or its layer contradicts itself: {what}")]
-    Contradiction {
+    /// A limit of the explorer, or maprace or a layer contradicts itself.
+    #[error("{scenario}: it cannot be explored: {what} (RUST_BACKTRACE=1 shows where)")]
+    Panic {
         /// The scenario.
         scenario: String,
         /// What the panic said.

@@ -75,6 +75,6 @@ impl Maprace {
         let words: Vec<OsString> = words.into_iter().map(Into::into).collect();
         let terminal = Terminal::found(&words);
         let Answer { text, errors, code } = answer::answer(&self.layers, &terminal, words);
-        terminal::write(&text, &errors, code)
+        terminal::write(&terminal.program, &text, &errors, code)
     }
 }

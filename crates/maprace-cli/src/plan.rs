@@ -37,7 +37,13 @@ impl From<SearchArgs> for Search {
     fn from(args: SearchArgs) -> Search {
         let SearchArgs { engine, seed, budget, no_timing, json } = args;
         let mut limits = Budget::default();
-        limits.executions = budget.unwrap_or(limits.executions);
+        if let Some(executions) = budget {
+            // The other limits follow it down, so that a small budget is over soon.
+            let states = executions.saturating_mul(limits.states / limits.executions.max(1));
+            limits.states = limits.states.min(states);
+            limits.first_bug = limits.first_bug.min(executions);
+            limits.executions = executions;
+        }
         Search { engine, seed, budget: limits, timing: !no_timing, json }
     }
 }

@@ -119,25 +119,26 @@ pub(crate) fn search(
     Ok(Explored { verdict, report, plan, config: config.clone(), program })
 }
 
-/// Runs `work`; a panic in it, which is a contradiction in maprace or in a layer, becomes an error,
-/// unless its backtrace is wanted.
+/// Runs `work`; a panic in it, be it a limit of the explorer or a contradiction in maprace or in a layer,
+/// becomes an error. Its backtrace is printed only where it is wanted.
 pub(crate) fn uncontradicted<T>(
     context: &Context<'_>,
     scenario: &str,
     work: impl FnOnce() -> T,
 ) -> Result<T, Failure> {
-    if context.terminal.wants_backtrace {
-        return Ok(work());
+    let hook = (!context.terminal.wants_backtrace).then(std::panic::take_hook);
+    if hook.is_some() {
+        std::panic::set_hook(Box::new(|_| {}));
     }
-    let hook = std::panic::take_hook();
-    std::panic::set_hook(Box::new(|_| {}));
     let done = catch_unwind(AssertUnwindSafe(work));
-    std::panic::set_hook(hook);
+    if let Some(hook) = hook {
+        std::panic::set_hook(hook);
+    }
     done.map_err(|cause| {
         let text = cause.downcast_ref::<String>().cloned();
         let text = text.or_else(|| cause.downcast_ref::<&str>().map(|text| (*text).to_owned()));
         let what = one_line(&text.unwrap_or_else(|| "no message".to_owned()));
-        Failure::Contradiction { scenario: scenario.to_owned(), what }
+        Failure::Panic { scenario: scenario.to_owned(), what }
     })
 }
 

@@ -43,7 +43,9 @@ pub(crate) fn man(context: &Context<'_>, dir: Option<&Path>) -> Result<Answer, F
 fn rendered(page: &clap::Command, name: &str, dir: Option<&Path>) -> Result<String, Failure> {
     let mut text = Vec::new();
     let page = page.clone().display_name(name.to_owned());
-    Man::new(page).title(name.to_uppercase()).render(&mut text).map_err(|error| {
+    let source = format!("maprace {}", env!("CARGO_PKG_VERSION"));
+    let man = Man::new(page).title(name.to_uppercase()).source(source).manual("maprace");
+    man.render(&mut text).map_err(|error| {
         let path = dir.unwrap_or(Path::new("man")).to_owned();
         Failure::File { path, error }
     })?;

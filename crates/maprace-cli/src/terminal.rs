@@ -2,7 +2,7 @@
 //!
 //! The environment is read in [`Terminal::found`] and nowhere else.
 
-use crate::args::When;
+use crate::args::{Progress, When};
 use clap::ColorChoice;
 use maprace_scenario::Paint;
 use std::ffi::{OsStr, OsString};
@@ -58,12 +58,8 @@ impl Terminal {
     }
 
     /// Whether progress is shown.
-    pub(crate) fn shows_progress(&self, when: When) -> bool {
-        match when {
-            When::Always => true,
-            When::Never => false,
-            When::Auto => self.error_is_terminal,
-        }
+    pub(crate) fn shows_progress(&self, when: Progress) -> bool {
+        when == Progress::Auto && self.error_is_terminal
     }
 
     /// The same terminal, piped and under a name, for tests.
@@ -92,14 +88,16 @@ fn typed_color(words: &[OsString]) -> Option<When> {
 }
 
 /// Writes an answer; the exit code is its code. That nobody reads any more is no error.
-pub(crate) fn write(text: &str, errors: &str, code: u8) -> u8 {
+pub(crate) fn write(program: &str, text: &str, errors: &str, code: u8) -> u8 {
     let written = put(&mut std::io::stdout().lock(), text);
     // Where standard error cannot be written either, there is nobody left to tell.
     let _ = put(&mut std::io::stderr().lock(), errors);
     match written {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            let _ =
-                put(&mut std::io::stderr().lock(), &format!("cannot write the answer: {error}\n"));
+            let _ = put(
+                &mut std::io::stderr().lock(),
+                &format!("{program}: cannot write the answer: {error}\n"),
+            );
             crate::answer::BAD_INPUT
         }
         _ => code,

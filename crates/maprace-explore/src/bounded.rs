@@ -104,7 +104,7 @@ impl<'r, 'p> Bounded<'r, 'p> {
         for choice in way.iter() {
             let done = self.run.step(choice.chosen);
             if self.keep_steps {
-                steps.push(done);
+                steps.push(done.clone());
             }
         }
         loop {
@@ -122,7 +122,7 @@ impl<'r, 'p> Bounded<'r, 'p> {
             way.push(choice);
             let done = self.run.step(choice.chosen);
             if self.keep_steps {
-                steps.push(done);
+                steps.push(done.clone());
             }
         }
     }

@@ -15,6 +15,9 @@ use crate::tally::Tally;
 use crate::trace::Blocked;
 use maprace_runtime::sim::Keep;
 
+/// How far from 1 the chances of all traces may add up to.
+const SLACK: f64 = 1e-6;
+
 /// Explores one interleaving of each trace of `program`.
 pub(crate) fn explore(program: &dyn Program, options: &Options<'_>) -> Report {
     let mut search = Search::new(program, options);
@@ -160,15 +163,13 @@ impl<'p> Search<'p> {
     /// A task that sleeps, or was tried at that node, stays asleep if its step is independent of this.
     fn step(&mut self) -> Option<u32> {
         let node = self.stack.last()?;
-        let step = self.run.step(node.chosen);
+        let step = self.run.step(node.chosen).clone();
         if self.run.is_crowded() {
             return None;
         }
         let candidates = (node.sleep | node.done) & node.enabled & !(1 << node.chosen);
         let sleep = tasks_of(candidates)
-            .filter(|task| {
-                self.run.exec.announced(*task).is_some_and(|a| !a.main.clash(&step.full))
-            })
+            .filter(|task| !self.run.exec.clashes(*task, &step.full))
             .fold(0, |mask, task| mask | 1 << task);
         self.log.push(step);
         Some(sleep)
@@ -250,6 +251,7 @@ impl<'p> Search<'p> {
         } else {
             report.certificate_missing = Some(Missing::Downsets);
         }
+        report.complete &= report.certificate.is_none_or(|sum| (sum - 1.0).abs() <= SLACK);
         if report.complete && sums.unweighed == 0 {
             report.p_random = Some(sums.bad_chance);
             if !sums.overflow {

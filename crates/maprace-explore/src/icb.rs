@@ -14,7 +14,8 @@ use maprace_runtime::sim::Keep;
 /// Explores with at most 1 preemption, then 2, until the budget of executions ends or nothing is
 /// left. Each interleaving is counted once, in the first round that meets it.
 pub(crate) fn explore(program: &dyn Program, options: &Options<'_>, executions: u64) -> Report {
-    let (mut tally, mut run) = (Tally::default(), Run::new(program, Keep::default()));
+    let (mut tally, mut run) =
+        (Tally::default(), Run::without_footprints(program, Keep::default()));
     let most = options.budget.preemptions;
     let (mut reached, mut bound) = (None, most.min(1));
     loop {

@@ -124,7 +124,7 @@ impl Check<'_> {
         for one in tasks_of(enabled) {
             self.go();
             let live = self.run.exec.live();
-            let done = self.run.step(one);
+            let done = self.run.step(one).clone();
             let after = self.run.exec.enabled();
             for other in tasks_of(live & !(1 << one)) {
                 let waiting = self.run.exec.announced(other).expect("it has not run");
@@ -171,8 +171,8 @@ impl Check<'_> {
 
     fn run_pair(&mut self, one: usize, other: usize) -> (Done, Done, u128) {
         self.go();
-        let first = self.run.step(one);
-        let then = self.run.step(other);
+        let first = self.run.step(one).clone();
+        let then = self.run.step(other).clone();
         (first, then, self.run.key())
     }
 

@@ -12,7 +12,8 @@ use rustc_hash::FxHashMap;
 /// Explores every interleaving.
 pub(crate) fn explore(program: &dyn Program, options: &Options<'_>) -> Report {
     let (mut all, mut bad) = (0.0, 0.0);
-    let (mut tally, mut run) = (Tally::default(), Run::new(program, Keep::default()));
+    let (mut tally, mut run) =
+        (Tally::default(), Run::without_footprints(program, Keep::default()));
     enumerate(&mut run, options, &mut tally, false, &mut |visit| {
         all += visit.chance;
         if visit.ended.is_bad() {

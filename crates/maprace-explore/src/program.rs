@@ -37,7 +37,7 @@ impl std::fmt::Debug for World {
 pub trait Watch {
     /// Called after every step; a checker may look at the world here.
     ///
-    /// What it records must not depend on the order of independent steps, or else on the state
+    /// Footprints in `done` are empty where the engine does not ask for them. What it records must not depend on the order of independent steps, or else on the state
     /// alone: the explorer runs one interleaving of each trace.
     fn after_step(&mut self, exec: &Exec, done: &Done);
 

@@ -8,7 +8,6 @@
 //! with whoever took the hold.
 
 use crate::clocks::{Clock, Log, join};
-use crate::holds::Interval;
 use crate::report::RaceRule;
 use crate::run::first_of;
 use maprace_runtime::Foot;
@@ -68,8 +67,10 @@ pub(crate) fn reverse(
         join(&mut covered, &log.clocks[at]);
         let node = &mut stack[at];
         let first = initials(log, at, later, unordered) & node.enabled;
-        debug_assert!(first != 0, "somebody can begin what does not depend on the step");
-        if first & (node.backtrack | node.sleep) == 0 {
+        if first == 0 {
+            // Not with true guards and footprints: what does not depend on the step can begin.
+            node.backtrack |= node.enabled;
+        } else if first & (node.backtrack | node.sleep) == 0 {
             let own = first & 1 << later.task;
             node.backtrack |= if own != 0 { own } else { 1 << first_of(first) };
         }
@@ -108,18 +109,19 @@ fn initials(log: &Log, at: usize, later: &Later<'_>, unordered: &mut Vec<usize>)
     initials
 }
 
-/// Whether `later` would have to wait if it were to come before the `at`-th step, after all that does
-/// not depend on that step: for a hold that is taken by then, and that ends in that step or in one that
-/// depends on it, or never.
+/// Whether `later` would have to wait if it were to come before the `at`-th step: for a hold that was
+/// taken before that step, and that ends in it or in one that depends on it, or never.
 fn is_held_off(log: &Log, at: usize, later: &Later<'_>) -> bool {
     if later.guard == Guard::None {
         return false;
     }
-    let is_there = |step: usize| step < at || step > at && !log.is_after(step, at);
-    let is_open = |hold: &Interval| {
-        hold.from.is_none_or(is_there) && !hold.to.is_some_and(is_there)
-    };
-    log.holds.iter().any(|hold| hold.blocks(later.guard) && is_open(hold))
+    let is_taken = |from: usize| from < at;
+    let is_given_back = |to: usize| to < at || to > at && !log.is_after(to, at);
+    log.holds.iter().any(|hold| {
+        hold.blocks(later.guard)
+            && hold.from.is_none_or(is_taken)
+            && !hold.to.is_some_and(is_given_back)
+    })
 }
 
 /// The rule of the textbook: nothing lies between the two in happens-before.

@@ -105,7 +105,8 @@ pub(crate) fn explore(program: &dyn Program, options: &Options<'_>) -> Report {
 }
 
 fn sample(program: &dyn Program, options: &Options<'_>, pick: &mut impl Scheduler) -> Report {
-    let (mut tally, mut run) = (Tally::default(), Run::new(program, Keep::default()));
+    let (mut tally, mut run) =
+        (Tally::default(), Run::without_footprints(program, Keep::default()));
     let mut rng = Rng(options.seed);
     let mut way: Vec<(usize, u32)> = Vec::new();
     while tally.may_go_on(options, options.budget.executions) {

@@ -81,7 +81,7 @@ pub fn replay_with(
         }
         meter.step(wanted, enabled);
         let calls = run.exec.calls(wanted);
-        let done = run.step(wanted);
+        let done = run.step(wanted).clone();
         let note = Note { calls, saw: run.exec.saw() };
         steps.push(Replayed { done, note, enabled });
     };

@@ -180,7 +180,7 @@ pub enum Missing {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Counterexample {
     /// Which task runs, step by step; numbers as a fresh execution gives them, see
-    /// [`replay`](crate::replay).
+    /// [`replay`](crate::replay()).
     pub schedule: Vec<usize>,
     /// How often it leaves a task that could go on.
     pub preemptions: u32,
@@ -208,13 +208,14 @@ pub struct Damage {
 pub struct Report {
     /// The engine that gave the verdict; never [`Engine::Auto`].
     pub engine: Engine,
-    /// Whether nothing was left out.
+    /// Whether nothing was left out: the search came to its end, and the certificate, if there is one,
+    /// is 1 within 1e-6. An end with another certificate means that some footprint is too small.
     pub complete: bool,
     /// Executions of that engine, those cut short included.
     pub executions: u64,
     /// Executions given up because all that could run was known to be covered elsewhere.
     pub cut: u64,
-    /// Executions that ended in damage.
+    /// Executions that ended in damage; for [`Engine::States`] distinct states at the end.
     pub bad: u64,
     /// Traces, that is interleavings up to the order of independent steps.
     pub traces: Option<u64>,
@@ -251,7 +252,7 @@ pub struct Report {
     pub minimal: bool,
     /// One schedule for each checker that failed and for deadlock.
     pub examples: Vec<Counterexample>,
-    /// Why the search is not complete.
+    /// What ended the search before its end.
     pub stopped: Option<Stop>,
     /// The execution, counted from 1, that first ended in damage; in [`Engine::Auto`] over all
     /// engines that ran.

@@ -44,6 +44,13 @@ impl<'a> Run<'a> {
         Run { program, keep, sim, exec, watch: None }
     }
 
+    /// The same for a search that does not ask which steps depend on which.
+    pub(crate) fn without_footprints(program: &'a dyn Program, keep: Keep) -> Run<'a> {
+        let run = Run::new(program, keep);
+        run.sim.keep_footprints(false);
+        run
+    }
+
     /// Gives up the last execution, if it still stands, and starts the next.
     pub(crate) fn begin(&mut self) {
         self.abandon();
@@ -60,10 +67,11 @@ impl<'a> Run<'a> {
     }
 
     /// Runs the announced step of `task`, which must be enabled.
-    pub(crate) fn step(&mut self, task: usize) -> Done {
-        let done = self.exec.step(task);
+    pub(crate) fn step(&mut self, task: usize) -> &Done {
+        self.exec.advance(task);
+        let done = self.exec.done();
         if let Some(watch) = &mut self.watch {
-            watch.after_step(&self.exec, &done);
+            watch.after_step(&self.exec, done);
         }
         done
     }

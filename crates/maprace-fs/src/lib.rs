@@ -34,8 +34,8 @@ pub use errno::Errno;
 pub use inode::Inode;
 pub use knobs::{Accounting, Cookie, Insert, KnobError, Knobs, Order, Switch, ZeroRange};
 pub use layer::{Layer, LayerKind, Mapping, Status};
+/// A range of logical blocks; also what a layer of one's own is written with.
+pub use maprace_extent::Blocks;
 pub use ops::{Op, Request, settle};
 pub use protocol::Protocol;
 pub use setup::{EsAtStart, FileAtStart, Geometry, Planted, Setup};
-/// A range of logical blocks; also what a layer of one's own is written with.
-pub use maprace_extent::Blocks;

@@ -64,6 +64,15 @@ impl Hasher for Digest {
     fn write_u32(&mut self, v: u32) {
         self.write_u64(u64::from(v));
     }
+    #[inline]
+    fn write_u128(&mut self, v: u128) {
+        let [low, high] = [v, v >> 64].map(|half| {
+            let bytes = half.to_le_bytes();
+            u64::from_le_bytes(bytes[..8].try_into().expect("8 of 16 bytes"))
+        });
+        self.write_u64(low);
+        self.write_u64(high);
+    }
     fn write_usize(&mut self, v: usize) {
         self.write_u64(v as u64);
     }

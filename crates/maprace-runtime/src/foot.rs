@@ -95,7 +95,14 @@ pub struct Access {
     pub effect: Effect,
 }
 
+impl Default for Foot {
+    fn default() -> Foot {
+        Foot::NONE
+    }
+}
+
 impl Access {
+    #[inline]
     fn meets(&self, other: &Access, table: &[u16; 9]) -> bool {
         self.obj == other.obj
             && self.lo < other.hi
@@ -178,13 +185,23 @@ impl Foot {
     #[must_use]
     #[inline]
     pub fn and(mut self, other: Foot) -> Foot {
-        if other.all {
-            return other;
-        }
-        for access in other.accesses() {
-            self.push(*access);
-        }
+        self.join(&other);
         self
+    }
+
+    /// Adds what `other` touches.
+    #[inline]
+    pub(crate) fn join(&mut self, other: &Foot) {
+        if other.all {
+            (self.all, self.bloom) = (true, u64::MAX);
+        }
+        other.accesses().iter().for_each(|access| self.push(*access));
+    }
+
+    /// Forgets all that it touches.
+    #[inline]
+    pub(crate) fn clear(&mut self) {
+        (self.bloom, self.len, self.all) = (0, 0, false);
     }
 
     /// What it touches; meaningless once it [is everything](Foot::is_everything).
@@ -203,6 +220,7 @@ impl Foot {
         self.len == 0 && !self.all
     }
 
+    #[inline]
     fn meets(&self, other: &Foot, table: &[u16; 9]) -> bool {
         if self.bloom & other.bloom == 0 {
             return false;

@@ -3,7 +3,7 @@
 //! A task announces its next step and returns `Pending`; when the driver polls it again the step
 //! runs, up to the next announcement. The explorer is one driver of this runtime; a virtual clock is
 //! to be another. This file keeps the books: what is announced, who holds what, what a step did. The
-//! primitives are in [`locks`], the driver's side in [`exec`].
+//! primitives are in `locks`, the driver's side in `exec`.
 
 mod exec;
 mod locks;
@@ -79,7 +79,10 @@ struct StateHash {
 /// What is kept of one task.
 #[derive(Default, Debug)]
 struct Slot {
-    announced: Option<Announced>,
+    /// The announced step, and what it waits for.
+    next: Option<(&'static Step, Guard)>,
+    /// What it touches; nothing unless footprints are kept.
+    main: Foot,
     /// Everything the task was given since it last promised to have forgotten the rest.
     history: u128,
     children: u32,
@@ -108,7 +111,10 @@ struct Core {
     current: Cell<usize>,
     slots: RefCell<Vec<Slot>>,
     held: RefCell<Vec<Held>>,
-    released: Cell<Option<Foot>>,
+    /// Whether footprints are of no use to the driver.
+    footless: Cell<bool>,
+    /// What the releases that joined the running step touch.
+    released: RefCell<Foot>,
     holds: RefCell<SmallVec<[Hold; 4]>>,
     spawned: RefCell<Vec<Spawned>>,
     hashing: Cell<bool>,
@@ -151,7 +157,7 @@ impl Sim {
         let core = &*self.0;
         core.slots.borrow_mut().clear();
         core.held.borrow_mut().clear();
-        core.released.set(None);
+        core.released.borrow_mut().clear();
         core.holds.borrow_mut().clear();
         core.spawned.borrow_mut().clear();
         core.hashing.set(keep.hashes);
@@ -167,6 +173,12 @@ impl Sim {
         self.0.recording.get()
     }
 
+    /// Whether steps say what they touch, from the next announcement on. They do at first; without,
+    /// every footprint is empty.
+    pub fn keep_footprints(&self, keep: bool) {
+        self.0.footless.set(!keep);
+    }
+
     fn object(&self, key: Key) -> Object {
         let mut held = self.0.held.borrow_mut();
         let index = u32::try_from(held.len()).expect("fewer objects than a u32 counts");
@@ -178,6 +190,7 @@ impl Sim {
     }
 
     /// Tells the state's hash what `obj` holds now.
+    #[inline]
     fn holds_now(&self, obj: Object, value: &impl Hash) {
         if self.0.hashing.get() {
             // Some values ask for the identity of others while they are hashed.
@@ -186,6 +199,7 @@ impl Sim {
         }
     }
 
+    #[inline]
     fn forget(&self, obj: Object) {
         if self.0.hashing.get() {
             self.0.hash.borrow_mut().remove(obj);
@@ -199,6 +213,7 @@ impl Sim {
     }
 
     /// Adds to what the current task was given.
+    #[inline]
     fn given(&self, value: &impl Hash) {
         if self.0.hashing.get() {
             let mut slots = self.0.slots.borrow_mut();
@@ -208,6 +223,7 @@ impl Sim {
     }
 
     /// Whether `guard` is fulfilled now.
+    #[inline]
     fn is_open(&self, guard: Guard) -> bool {
         let held = self.0.held.borrow();
         match guard {
@@ -218,6 +234,7 @@ impl Sim {
     }
 
     /// Makes a change of holds, and puts it into the books of the running step.
+    #[inline]
     fn hold(&self, hold: Hold) {
         let mut held = self.0.held.borrow_mut();
         let at = |obj: Object| obj.index();
@@ -239,55 +256,71 @@ impl Sim {
     }
 
     /// A release that joins the running step.
+    #[inline]
     fn release(&self, hold: Hold) {
-        let foot = match hold {
-            Hold::Unshare(obj) => Foot::whole(obj, Effect::Shared),
-            Hold::Drop(obj) | Hold::Take(obj) | Hold::Share(obj) => {
-                Foot::whole(obj, Effect::Exclusive)
-            }
-        };
         self.hold(hold);
-        let before = self.0.released.get().unwrap_or(Foot::NONE);
-        self.0.released.set(Some(before.and(foot)));
+        if self.0.footless.get() {
+            return;
+        }
+        let (obj, effect) = match hold {
+            Hold::Unshare(obj) => (obj, Effect::Shared),
+            Hold::Drop(obj) | Hold::Take(obj) | Hold::Share(obj) => (obj, Effect::Exclusive),
+        };
+        self.0.released.borrow_mut().join(&Foot::whole(obj, effect));
     }
 
     /// Whether nobody holds `obj`, exclusively or shared.
+    #[inline]
     pub fn is_free(&self, obj: Object) -> bool {
         self.0.held.borrow()[obj.index()] == Held::default()
     }
 
-    fn announce(&self, announced: Announced) {
+    #[inline]
+    fn announce(&self, step: &'static Step, guard: Guard, foot: impl FnOnce() -> Foot) {
         let task = self.0.current.get();
-        self.0.slots.borrow_mut()[task].announced = Some(announced);
+        let main = if self.0.footless.get() { None } else { Some(foot()) };
+        let mut slots = self.0.slots.borrow_mut();
+        let slot = &mut slots[task];
+        slot.next = Some((step, guard));
+        if let Some(main) = main {
+            slot.main = main;
+        }
         if self.0.recording.get() {
             self.0.notes.borrow_mut()[task].clone_from(&self.0.calls.borrow());
         }
     }
 
     /// Announces a step and, once it is granted, runs `act` in it.
+    #[inline]
     fn turn<O: Hash>(
         &self,
-        announced: Announced,
+        step: &'static Step,
+        guard: Guard,
+        foot: impl FnOnce() -> Foot,
         act: impl FnOnce() -> O,
     ) -> impl Future<Output = O> {
-        Turn { sim: self, announced: Some(announced), act: Some(act) }
+        Turn { sim: self, step, guard, foot: Some(foot), act: Some(act) }
     }
 }
 
-struct Turn<'a, F> {
+/// An announcement, and what follows when it is granted.
+struct Turn<'a, W, F> {
     sim: &'a Sim,
-    announced: Option<Announced>,
+    step: &'static Step,
+    guard: Guard,
+    /// `None` once it is announced.
+    foot: Option<W>,
     act: Option<F>,
 }
 
-impl<F> Unpin for Turn<'_, F> {}
+impl<W, F> Unpin for Turn<'_, W, F> {}
 
-impl<O: Hash, F: FnOnce() -> O> Future for Turn<'_, F> {
+impl<O: Hash, W: FnOnce() -> Foot, F: FnOnce() -> O> Future for Turn<'_, W, F> {
     type Output = O;
     #[inline]
     fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<O> {
-        if let Some(announced) = self.announced.take() {
-            self.sim.announce(announced);
+        if let Some(foot) = self.foot.take() {
+            self.sim.announce(self.step, self.guard, foot);
             return Poll::Pending;
         }
         let act = self.act.take().expect("a step is not polled after it ran");
@@ -378,6 +411,6 @@ impl Runtime for Sim {
         _ns: u64,
         act: impl FnOnce() -> O,
     ) -> impl Future<Output = O> {
-        self.turn(Announced { step, guard: Guard::None, main: foot() }, act)
+        self.turn(step, Guard::None, foot, act)
     }
 }

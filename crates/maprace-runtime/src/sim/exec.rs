@@ -46,11 +46,20 @@ pub struct Done {
 ///
 /// Task numbers are stable over the executions of one `Exec`: a child gets the number that the same
 /// child of the same parent had the first time it was seen.
-#[derive(Default)]
 pub struct Exec {
     sim: Sim,
     tasks: Vec<Option<Task>>,
     names: Vec<TaskName>,
+    /// What the last step did.
+    last: Done,
+}
+
+static START: Step = Step::new("start");
+
+impl Default for Exec {
+    fn default() -> Exec {
+        Exec::new(&Sim::default())
+    }
 }
 
 impl std::fmt::Debug for Exec {
@@ -62,7 +71,17 @@ impl std::fmt::Debug for Exec {
 impl Exec {
     /// No tasks yet, on `sim`.
     pub fn new(sim: &Sim) -> Exec {
-        Exec { sim: sim.clone(), tasks: Vec::new(), names: Vec::new() }
+        let last = Done {
+            task: 0,
+            step: &START,
+            guard: Guard::None,
+            main: Foot::NONE,
+            full: Foot::NONE,
+            holds: SmallVec::new(),
+            spawned: SmallVec::new(),
+            finished: false,
+        };
+        Exec { sim: sim.clone(), tasks: Vec::new(), names: Vec::new(), last }
     }
 
     /// Forgets the tasks of the last execution and starts these, each up to its first announcement.
@@ -99,7 +118,9 @@ impl Exec {
         if slots.len() <= id {
             slots.resize_with(id + 1, Default::default);
         }
-        slots[id] = super::Slot { history, ..Default::default() };
+        let slot = &mut slots[id];
+        (slot.next, slot.history, slot.children) = (None, history, 0);
+        slot.main.clear();
         let mut notes = core.notes.borrow_mut();
         if notes.len() <= id {
             notes.resize_with(id + 1, Vec::new);
@@ -115,7 +136,7 @@ impl Exec {
         let ended = task.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready();
         if ended {
             self.tasks[id] = None;
-            self.sim.0.slots.borrow_mut()[id].announced = None;
+            self.sim.0.slots.borrow_mut()[id].next = None;
         }
         ended
     }
@@ -145,13 +166,20 @@ impl Exec {
         if !self.is_live(id) {
             return None;
         }
-        self.sim.0.slots.borrow()[id].announced
+        let slot = &self.sim.0.slots.borrow()[id];
+        slot.next.map(|(step, guard)| Announced { step, guard, main: slot.main })
+    }
+
+    /// Whether the order of the step that `id` has announced and one that touches `full` can matter.
+    #[inline]
+    pub fn clashes(&self, id: usize, full: &Foot) -> bool {
+        self.sim.0.slots.borrow()[id].main.clash(full)
     }
 
     /// Whether `id` can run now.
     pub fn is_enabled(&self, id: usize) -> bool {
         let slots = self.sim.0.slots.borrow();
-        self.is_live(id) && slots[id].announced.as_ref().is_some_and(|a| self.sim.is_open(a.guard))
+        self.is_live(id) && slots[id].next.is_some_and(|(_, guard)| self.sim.is_open(guard))
     }
 
     /// The tasks that can run now, as a bit mask of the first 32.
@@ -159,7 +187,7 @@ impl Exec {
         let slots = self.sim.0.slots.borrow();
         let mut mask = 0;
         for (id, (task, slot)) in self.tasks.iter().zip(slots.iter()).enumerate() {
-            let is_open = || slot.announced.as_ref().is_some_and(|a| self.sim.is_open(a.guard));
+            let is_open = || slot.next.is_some_and(|(_, guard)| self.sim.is_open(guard));
             mask |= if task.is_some() && is_open() { bit(id) } else { 0 };
         }
         mask
@@ -185,38 +213,62 @@ impl Exec {
     /// # Panics
     /// When `id` cannot run: the driver must have asked.
     pub fn step(&mut self, id: usize) -> Done {
-        let announced = self.announced(id).expect("a live task has announced a step");
-        assert!(self.sim.is_open(announced.guard), "{} cannot run", announced.step.name);
+        self.advance(id);
+        self.last.clone()
+    }
+
+    /// The same for a driver that need not keep what the step [did](Exec::done).
+    ///
+    /// # Panics
+    /// When `id` cannot run: the driver must have asked.
+    pub fn advance(&mut self, id: usize) {
         let core = &*self.sim.0;
-        core.released.set(None);
+        let slots = core.slots.borrow();
+        let slot = &slots[id];
+        let (step, guard) = slot.next.expect("a live task has announced a step");
+        assert!(self.sim.is_open(guard), "{} cannot run", step.name);
+        let is_footless = core.footless.get();
+        (self.last.task, self.last.step, self.last.guard) = (id, step, guard);
+        if is_footless {
+            self.last.main.clear();
+            self.last.full.clear();
+        } else {
+            self.last.main = slot.main;
+            core.released.borrow_mut().clear();
+        }
+        drop(slots);
         core.holds.borrow_mut().clear();
-        core.saw.borrow_mut().clear();
-        let finished = self.poll(id);
-        let spawned = self.adopt();
+        if core.recording.get() {
+            core.saw.borrow_mut().clear();
+        }
+        self.last.spawned.clear();
+        self.last.finished = self.poll(id);
+        self.adopt();
         let core = &*self.sim.0;
-        let full = match core.released.get() {
-            Some(released) => announced.main.and(released),
-            None => announced.main,
-        };
-        let holds = std::mem::take(&mut *core.holds.borrow_mut());
-        let Announced { step, guard, main } = announced;
-        Done { task: id, step, guard, main, full, holds, spawned, finished }
+        if !is_footless {
+            self.last.full = self.last.main;
+            self.last.full.join(&core.released.borrow());
+        }
+        std::mem::swap(&mut self.last.holds, &mut *core.holds.borrow_mut());
+    }
+
+    /// What the last step did.
+    pub fn done(&self) -> &Done {
+        &self.last
     }
 
     /// Gives the tasks that the running step started their numbers, and starts them, with those that
     /// they start before their own first step.
-    fn adopt(&mut self) -> SmallVec<[usize; 1]> {
-        let mut ids = SmallVec::new();
+    fn adopt(&mut self) {
         while !self.sim.0.spawned.borrow().is_empty() {
             let born = std::mem::take(&mut *self.sim.0.spawned.borrow_mut());
             for child in born {
                 let (parent, ordinal, name) = (Some(child.parent), child.ordinal, child.name);
                 let id = self.id_of(TaskName { parent, ordinal, name });
                 self.begin(id, child.body, child.history);
-                ids.push(id);
+                self.last.spawned.push(id);
             }
         }
-        ids
     }
 
     /// The calls around the step that `id` has announced; empty unless notes are kept.
@@ -258,7 +310,7 @@ impl Exec {
         let mut sum = core.hash.borrow().sum;
         let slots = core.slots.borrow();
         for (id, slot) in slots.iter().enumerate() {
-            let place = slot.announced.map(|a| (a.step.name, slot.history));
+            let place = slot.next.map(|(step, _)| (step.name, slot.history));
             let name = self.names[id];
             let who = (name.parent, name.ordinal);
             sum = sum.wrapping_add(Digest::of(&(who, place, slot.children)));

@@ -3,7 +3,7 @@
 //! Nothing here queues: a free lock goes to whichever waiting task the driver picks, so every order
 //! that a fair lock could grant is among those explored.
 
-use super::{Announced, Guard, Hold, Sim};
+use super::{Guard, Hold, Sim};
 use crate::{BitLock, Effect, Foot, Key, Object, RwSem, SemSteps, Spin, State, Step};
 use std::cell::{Ref, RefCell, RefMut};
 use std::future::Future;
@@ -99,22 +99,16 @@ impl<T: State> RwSem<Sim, T> for SimSem<T> {
     }
 
     async fn down_read(&self) -> SimRead<'_, T> {
-        let step = Announced {
-            step: &self.steps.down_read,
-            guard: Guard::Shared(self.obj),
-            main: Foot::whole(self.obj, Effect::Shared),
-        };
-        self.sim.turn(step, || self.granted(Hold::Share(self.obj))).await;
+        let foot = || Foot::whole(self.obj, Effect::Shared);
+        let act = || self.granted(Hold::Share(self.obj));
+        self.sim.turn(&self.steps.down_read, Guard::Shared(self.obj), foot, act).await;
         SimRead { sem: self, data: self.data.borrow() }
     }
 
     async fn down_write(&self) -> SimWrite<'_, T> {
-        let step = Announced {
-            step: &self.steps.down_write,
-            guard: Guard::Exclusive(self.obj),
-            main: Foot::whole(self.obj, Effect::Exclusive),
-        };
-        self.sim.turn(step, || self.granted(Hold::Take(self.obj))).await;
+        let foot = || Foot::whole(self.obj, Effect::Exclusive);
+        let act = || self.granted(Hold::Take(self.obj));
+        self.sim.turn(&self.steps.down_write, Guard::Exclusive(self.obj), foot, act).await;
         SimWrite { sem: self, data: Some(self.data.borrow_mut()) }
     }
 
@@ -160,8 +154,7 @@ impl<T: State> Spin<Sim, T> for SimSpin<T> {
         foot: impl FnOnce() -> Foot,
         section: impl FnOnce(&mut T) -> O,
     ) -> impl Future<Output = O> {
-        let announced = Announced { step, guard: Guard::None, main: foot() };
-        self.sim.turn(announced, || self.nested(section))
+        self.sim.turn(step, Guard::None, foot, || self.nested(section))
     }
 
     fn nested<O>(&self, section: impl FnOnce(&mut T) -> O) -> O {
@@ -219,9 +212,8 @@ impl BitLock<Sim> for SimBit {
         also: impl FnOnce() -> Foot,
         act: impl FnOnce() -> O,
     ) -> impl Future<Output = O> {
-        let main = self.touch(Effect::Exclusive).and(also());
-        let announced = Announced { step, guard: Guard::Exclusive(self.obj), main };
-        self.sim.turn(announced, || {
+        let foot = || self.touch(Effect::Exclusive).and(also());
+        self.sim.turn(step, Guard::Exclusive(self.obj), foot, || {
             self.take(Hold::Take(self.obj));
             act()
         })
@@ -233,8 +225,8 @@ impl BitLock<Sim> for SimBit {
         also: impl FnOnce() -> Foot,
         act: impl FnOnce(bool) -> O,
     ) -> impl Future<Output = O> {
-        let main = self.touch(Effect::Try).and(also());
-        self.sim.turn(Announced { step, guard: Guard::None, main }, || {
+        let foot = || self.touch(Effect::Try).and(also());
+        self.sim.turn(step, Guard::None, foot, || {
             let free = self.sim.is_free(self.obj);
             if free {
                 self.take(Hold::Take(self.obj));
@@ -249,8 +241,8 @@ impl BitLock<Sim> for SimBit {
         also: impl FnOnce() -> Foot,
         act: impl FnOnce() -> O,
     ) -> impl Future<Output = O> {
-        let main = self.touch(Effect::Open).and(also());
-        self.sim.turn(Announced { step, guard: Guard::None, main }, || {
+        let foot = || self.touch(Effect::Open).and(also());
+        self.sim.turn(step, Guard::None, foot, || {
             let out = act();
             self.take(Hold::Drop(self.obj));
             out
@@ -258,8 +250,7 @@ impl BitLock<Sim> for SimBit {
     }
 
     fn wait(&self, step: &'static Step) -> impl Future<Output = ()> {
-        let main = self.touch(Effect::Until);
-        self.sim.turn(Announced { step, guard: Guard::Clear(self.obj), main }, || ())
+        self.sim.turn(step, Guard::Clear(self.obj), || self.touch(Effect::Until), || ())
     }
 
     fn set(&self) {

@@ -422,7 +422,10 @@ fn the_first_expectation_that_matches_speaks() {
     assert_eq!(index(&config("v6.8", "iomap", true)), Some(2));
     assert_eq!(index(&ConfigNames { layer: "mine".into(), ..config("v6.8", "x", false) }), None);
     // Presets are ext4's: the first expectation says nothing of another layer.
-    assert_eq!(index(&ConfigNames { layer: "mine".into(), ..config("v6.12", "iomap", false) }), None);
+    assert_eq!(
+        index(&ConfigNames { layer: "mine".into(), ..config("v6.12", "iomap", false) }),
+        None
+    );
     assert_eq!(scenario.expect[0].visible, Some(Vec::new()));
 }
 

@@ -82,6 +82,7 @@ fn searched(verdict: &Verdict) -> String {
         text += &format!(" ({stopped})");
     }
     match (verdict.certificate, &verdict.certificate_missing) {
+        (Some(part), _) if part > 0.0 && part < 1e-6 => text + &format!("; certificate {part:.1e}"),
         (Some(certificate), _) => text + &format!("; certificate {certificate:.6}"),
         (None, Some(why)) => text + &format!("; no certificate: {why}"),
         (None, None) => text,
