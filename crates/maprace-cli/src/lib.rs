@@ -1,6 +1,6 @@
 //! The one binary, `maprace`: where worlds, layers and backends are put together.
 //!
-//! A command reads what was typed ([`args`]), makes of it what will be done ([`plan`]), does it, and
+//! A command reads what was typed (`args`), makes of it what will be done (`plan`), does it, and
 //! answers with text and an exit code; only [`Maprace::run`] writes. The whole `main` of a package that
 //! adds a layer is
 //!

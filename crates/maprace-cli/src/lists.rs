@@ -16,15 +16,8 @@ pub(crate) fn scenarios(context: &Context<'_>, args: ScenariosArgs) -> Result<An
     match args.command.unwrap_or(ScenariosCommand::List) {
         ScenariosCommand::List => list(context),
         ScenariosCommand::Show { name } => {
-            if let Some(text) = catalogue::text(&name) {
-                return Ok(said(text.to_owned()));
-            }
-            let vocabulary = context.layers.vocabulary();
-            Scenario::open(
-                name.trim_end_matches(".toml").rsplit('/').next().unwrap_or(&name),
-                &vocabulary,
-            )?;
-            Ok(Answer::default())
+            catalogue::find(&name)?;
+            Ok(said(catalogue::text(&name).unwrap_or_default().to_owned()))
         }
     }
 }

@@ -171,6 +171,15 @@ pub struct Verdict {
     pub machine: Option<Machine>,
 }
 
+impl Verdict {
+    /// The knobs whose value is not the preset's.
+    pub(crate) fn moved(&self) -> Vec<(&'static str, &'static str)> {
+        let preset = maprace_fs::protocol::preset(&self.protocol);
+        let preset = preset.map_or_else(Vec::new, |preset| preset.knobs.values());
+        self.knobs.0.iter().copied().filter(|setting| !preset.contains(setting)).collect()
+    }
+}
+
 /// Several verdicts, as JSON.
 #[derive(Clone, PartialEq, Debug, serde::Serialize)]
 pub struct Verdicts<'a> {

@@ -33,9 +33,7 @@ pub fn page(title: &str, verdict: &Verdict, paint: Paint) -> String {
 
 fn configuration(verdict: &Verdict) -> String {
     let mut text = format!("{}, {}, {} order", verdict.layer, verdict.protocol, verdict.order);
-    let preset = maprace_fs::protocol::preset(&verdict.protocol);
-    let preset = preset.map_or_else(Vec::new, |preset| preset.knobs.values());
-    for (knob, value) in verdict.knobs.0.iter().filter(|setting| !preset.contains(setting)) {
+    for (knob, value) in verdict.moved() {
         text += &format!(", {knob}={value}");
     }
     if verdict.counterfactual {

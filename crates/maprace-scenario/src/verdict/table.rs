@@ -141,10 +141,28 @@ fn legend(rows: &[Row<'_>], paint: Paint) -> String {
     let unexpected =
         |v: &Verdict| v.expected.as_ref().is_some_and(|e| e.as_expected == Some(false));
     line(verdicts().any(unexpected), &paint.bad("!: not as the scenario expects"));
+    if let Some(setting) = setting(rows) {
+        text += &format!("all of it with {setting}\n");
+    }
     for name in counterfactual(rows) {
         text += &format!("{name}: counterfactual, no kernel had it\n");
     }
     text
+}
+
+/// The layer and the turned knobs, where they are not what is meant without a word.
+fn setting(rows: &[Row<'_>]) -> Option<String> {
+    let mut parts: Vec<String> = Vec::new();
+    for verdict in rows.iter().map(|row| row.verdict) {
+        let layer = (verdict.layer != "ext4").then(|| format!("layer {}", verdict.layer));
+        let knobs = verdict.moved().into_iter().map(|(knob, value)| format!("{knob}={value}"));
+        for part in layer.into_iter().chain(knobs) {
+            if !parts.contains(&part) {
+                parts.push(part);
+            }
+        }
+    }
+    (!parts.is_empty()).then(|| parts.join(", "))
 }
 
 /// `(certificate 1.000000)`: the one farthest from 1, over what was tried to the end.
@@ -162,7 +180,7 @@ fn certificate(rows: &[Row<'_>]) -> String {
     }
 }
 
-/// The protocols that no kernel had, each with the knobs that were turned, if any were.
+/// The protocols that no kernel had.
 fn counterfactual<'a>(rows: &[Row<'a>]) -> Vec<&'a str> {
     let mut names = Vec::new();
     for row in rows.iter().filter(|row| row.verdict.counterfactual) {
