@@ -13,6 +13,7 @@ fn agree(what: &str, a: &Report, b: &Report) {
     assert_eq!(a.interleavings, b.interleavings, "{what}: {:?} {:?}", a.engine, b.engine);
     assert_eq!(a.bad_interleavings, b.bad_interleavings, "{what}");
     assert_eq!(a.outcome_keys, b.outcome_keys, "{what}");
+    assert_eq!(a.steps_max, b.steps_max, "{what}");
     let (p, q) = (a.p_random.expect("exact"), b.p_random.expect("exact"));
     assert!((p - q).abs() < 1e-9, "{what}: {p} {q}");
 }

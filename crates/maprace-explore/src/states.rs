@@ -22,11 +22,13 @@ struct Behind {
     /// The chance to reach an end, and a bad one, under a uniform scheduler.
     chance: f64,
     bad_chance: f64,
+    /// Steps of the longest way.
+    steps: usize,
 }
 
 impl Behind {
     /// The chance of a state that is still on the way, whose sums are not known.
-    const OPEN: Behind = Behind { ways: 0, bad_ways: 0, chance: -1.0, bad_chance: 0.0 };
+    const OPEN: Behind = Behind { ways: 0, bad_ways: 0, chance: -1.0, bad_chance: 0.0, steps: 0 };
 
     fn is_open(&self) -> bool {
         self.chance < 0.0
@@ -38,6 +40,7 @@ impl Behind {
         self.bad_ways = self.bad_ways.saturating_add(step.bad_ways);
         self.chance += step.chance / f64::from(branches);
         self.bad_chance += step.bad_chance / f64::from(branches);
+        self.steps = self.steps.max(step.steps + 1);
     }
 }
 
@@ -179,11 +182,11 @@ impl Search<'_> {
         let ended = self.run.ended();
         self.tally.end(&ended, self.way.len());
         if !ended.is_bad() {
-            return Behind { ways: 1, bad_ways: 0, chance: 1.0, bad_chance: 0.0 };
+            return Behind { ways: 1, chance: 1.0, ..Behind::default() };
         }
         let run = self.way.iter().map(|frame| (frame.chosen, frame.enabled));
         self.tally.examples.offer_run(run, &ended);
-        Behind { ways: 1, bad_ways: 1, chance: 1.0, bad_chance: 1.0 }
+        Behind { ways: 1, bad_ways: 1, chance: 1.0, bad_chance: 1.0, steps: 0 }
     }
 
     /// Sums up what was found so far.
@@ -210,6 +213,7 @@ impl Search<'_> {
         report.certificate_missing = None;
         if report.complete {
             report.p_random = Some(all.bad_chance);
+            report.steps_max = all.steps;
             let count = |ways: u128| Some(ways).filter(|ways| *ways != u128::MAX);
             report.interleavings = count(all.ways);
             report.bad_interleavings = count(all.bad_ways);

@@ -1,11 +1,11 @@
-//! What developers and CI run: `ci`, `tidy`.
+//! What developers and CI run: `ci`, `tidy`, `bench`.
 //!
 //! A new job is one variant of [`Command`], one module with a `run` function and one arm in
-//! [`main`]. Jobs shared by machines (benchmarks recorded with their machine) belong here too; jobs
-//! that boot something belong in a package of their own under `tools/`.
+//! [`main`]. Jobs that boot something belong in a package of their own under `tools/`.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a tool that reports to a person")]
 
+mod bench;
 mod ci;
 mod tidy;
 mod workspace;
@@ -25,7 +25,8 @@ use crate::workspace::Workspace;
     after_help = "Examples:\n  \
         cargo xtask ci               everything CI checks, in the same order\n  \
         cargo xtask ci --only test   one stage\n  \
-        cargo xtask tidy --fix       rewrite what is generated, then check the house rules"
+        cargo xtask tidy --fix       rewrite what is generated, then check the house rules\n  \
+        cargo xtask bench            measure, into docs/runs"
 )]
 struct Cli {
     /// The job.
@@ -40,6 +41,8 @@ enum Command {
     Ci(ci::Args),
     /// Check the house rules that no compiler knows
     Tidy(tidy::Args),
+    /// Measure, and keep the figures with their machine in docs/runs
+    Bench(bench::Args),
 }
 
 /// Runs one job; exit code 0 when it passed, 1 when it found something, 2 when it could not run.
@@ -48,6 +51,7 @@ fn main() -> ExitCode {
     let passed = Workspace::find().and_then(|workspace| match &cli.command {
         Command::Ci(args) => ci::run(args, &workspace),
         Command::Tidy(args) => tidy::run(args, &workspace),
+        Command::Bench(args) => bench::run(args, &workspace),
     });
     match passed {
         Ok(true) => ExitCode::SUCCESS,
