@@ -2,7 +2,7 @@
 //! lists the known ones.
 
 use maprace_explore::Engine;
-use maprace_fs::protocol::{PRESETS, Protocol, preset};
+use maprace_fs::protocol::{NEWEST_RELEASE, PRESETS, Protocol, preset};
 use maprace_fs::{KnobError, Knobs, Order};
 use maprace_scenario::ErrorKind;
 use std::str::FromStr;
@@ -51,8 +51,7 @@ pub(crate) fn engine(text: &str) -> Result<Engine, ErrorKind> {
 
 /// The newest protocol that a kernel was released with: what is meant when none is named.
 pub(crate) fn newest_release() -> Protocol {
-    let released = |p: &&Protocol| !p.knobs.is_counterfactual();
-    *PRESETS.iter().rev().find(released).expect("the table has releases")
+    preset(NEWEST_RELEASE).expect("the newest release is in the table")
 }
 
 /// `KNOB=VALUE`, both known.

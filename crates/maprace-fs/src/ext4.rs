@@ -177,7 +177,10 @@ fn mapping_of(blocks: Blocks, extent: Extent, new: bool, cookie: u64) -> Mapping
 /// The extents of the file at the start, and the bitmap without their blocks.
 fn trees_at_start(setup: &Setup) -> (ExtentTree, Allocator) {
     let file = &setup.file;
-    let mut bitmap = Allocator::new(setup.file_blocks() + setup.free_blocks);
+    let allocated: u32 = file.written.iter().chain(&file.unwritten).map(|b| b.len()).sum();
+    let reserved = setup.delayed_blocks().count();
+    let reserved = u32::try_from(reserved).expect("files of the model are small");
+    let mut bitmap = Allocator::new(allocated + reserved + setup.free_blocks);
     let mut tree = ExtentTree::default();
     let written = file.written.iter().map(|b| (*b, false));
     for (blocks, unwritten) in written.chain(file.unwritten.iter().map(|b| (*b, true))) {
@@ -208,10 +211,8 @@ fn es_at_start(setup: &Setup, tree: &ExtentTree) -> EsTree {
             None => {}
         }
     }
-    for lblk in setup.file.dirty.iter().flat_map(|blocks| blocks.iter()) {
-        if tree.lookup(Blocks::one(lblk)).is_none() {
-            es.insert(Blocks::one(lblk), EsEntry::bare(EsStatus::Delayed));
-        }
+    for lblk in setup.delayed_blocks() {
+        es.insert(Blocks::one(lblk), EsEntry::bare(EsStatus::Delayed));
     }
     es
 }

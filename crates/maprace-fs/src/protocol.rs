@@ -73,6 +73,10 @@ protocols! {
     "exclusive" exclusive Exclusive EXCLUSIVE, "look-up and insertion in one exclusive hold: correct and dear";
 }
 
+/// The newest release in the table: what a command uses when no protocol is named. A line added to the
+/// table does not change it.
+pub const NEWEST_RELEASE: &str = "v6.12";
+
 /// The preset of that name.
 pub fn preset(name: &str) -> Option<Protocol> {
     PRESETS.iter().copied().find(|p| p.name == name)

@@ -129,7 +129,7 @@ pub struct Setup {
     pub order: Order,
     /// The file.
     pub file: FileAtStart,
-    /// Free blocks of the file system beside those of the file.
+    /// Blocks that are neither allocated nor promised at the start.
     pub free_blocks: u32,
     /// Whether the first allocation has to read the block bitmap.
     pub cold_bitmaps: bool,
@@ -144,6 +144,16 @@ impl Setup {
     /// Blocks of the file, the last possibly in part.
     pub fn file_blocks(&self) -> u32 {
         self.geometry.blocks_of(0, self.file.size).hi
+    }
+
+    /// The blocks that are delayed at the start: dirty over a hole, each once.
+    pub fn delayed_blocks(&self) -> impl Iterator<Item = u32> + '_ {
+        let has = |ranges: &[Blocks], lblk| ranges.iter().any(|b| b.contains(lblk));
+        let file = &self.file;
+        Blocks::new(0, self.file_blocks()).iter().filter(move |lblk| {
+            let allocated = has(&file.written, *lblk) || has(&file.unwritten, *lblk);
+            has(&file.dirty, *lblk) && !allocated
+        })
     }
 
     /// Whether it can be built.

@@ -22,7 +22,7 @@ pub(super) struct Row {
     /// What it found.
     pub(super) found: String,
     /// What breaks in it.
-    pub(super) mark: Option<String>,
+    pub(super) marks: Vec<String>,
 }
 
 /// The rows of a run, and the head of each task that has any.
@@ -81,7 +81,7 @@ impl Writer<'_> {
                 depth,
                 name: name.clone(),
                 found: String::new(),
-                mark: None,
+                marks: Vec::new(),
             });
         }
         let depth = path.len();
@@ -91,16 +91,15 @@ impl Writer<'_> {
             depth,
             name: step.done.step.name.to_owned(),
             found: step.note.saw.join("; "),
-            mark: self.mark(i),
+            marks: self.marks(i),
         });
     }
 
     /// What breaks in step `i`.
-    fn mark(&self, i: usize) -> Option<String> {
+    fn marks(&self, i: usize) -> Vec<String> {
         let happened = &self.scene.story.happened;
         let here = happened.iter().filter(|h| h.moment == Moment::Step(i));
-        let all: Vec<String> = here.map(|h| words::words(&h.broken)).collect();
-        (!all.is_empty()).then(|| all.join(", "))
+        here.map(|h| words::words(&h.broken)).collect()
     }
 
     /// The calls around step `i`, the column's head first; opens the column where it is new.
@@ -181,7 +180,7 @@ impl Writer<'_> {
             place.path.truncate(depth);
         }
         let name = format!("{how}({name})");
-        self.out.rows.push(Row { task, depth, name, found: String::new(), mark: None });
+        self.out.rows.push(Row { task, depth, name, found: String::new(), marks: Vec::new() });
     }
 }
 

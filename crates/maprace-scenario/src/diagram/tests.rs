@@ -148,3 +148,49 @@ fn a_deadlock_is_told_by_who_waits_where() {
     let text = diagram(&scene, Paint::Plain);
     assert!(text.contains("deadlock: all that are left wait\n  fault in folio_lock\n"), "{text}");
 }
+
+#[test]
+fn heads_that_do_not_fit_beside_each_other_stand_in_steps() {
+    let row = |task: usize, name: &str| rows::Row {
+        task,
+        depth: 1,
+        name: name.to_owned(),
+        found: String::new(),
+        marks: Vec::new(),
+    };
+    let heads = ["filemap_read 2048@0", "ext4_buffered_write_iter 2048@8192", "ext4_es_scan 1..2"];
+    let rows = rows::Rows {
+        heads: heads
+            .map(str::to_owned)
+            .into_iter()
+            .chain(["io_end:t0".to_owned()])
+            .enumerate()
+            .collect(),
+        rows: vec![row(0, "folio_lock"), row(3, "ext4_convert_unwritten_extents")],
+    };
+    let text = layout::lay_out(&rows, Paint::Plain);
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines.len(), 6, "{text}");
+    assert_eq!(lines[0], heads[0]);
+    assert!(
+        lines[3].ends_with("  io_end:t0") && lines.iter().all(|line| line.len() <= 100),
+        "{text}"
+    );
+}
+
+#[test]
+fn marks_that_do_not_fit_behind_a_line_stand_below_it() {
+    let marks = ["2 reserved, 1 delayed", "es of block 0 differs from the extent tree"];
+    let row = rows::Row {
+        task: 0,
+        depth: 2,
+        name: "ext4_es_insert_extent".to_owned(),
+        found: "unwritten".to_owned(),
+        marks: marks.map(str::to_owned).to_vec(),
+    };
+    let heads = [(0, "page_mkwrite".to_owned())].into();
+    let text = layout::lay_out(&rows::Rows { heads, rows: vec![row] }, Paint::Plain);
+    let want = "page_mkwrite\n  ext4_es_insert_extent: unwritten\n  << 2 reserved, 1 delayed\n  \
+                << es of block 0 differs from the extent tree\n";
+    assert_eq!(text, want);
+}
