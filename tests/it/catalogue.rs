@@ -3,7 +3,7 @@
 
 use crate::support::{ORDERS, PRESETS, failed, run, scenario, visible};
 use maprace_explore::{Engine, Report};
-use maprace_fs::Order;
+use maprace_fs::{Checker, Order};
 use maprace_scenario::{Config, ExpectedVerdict, catalogue};
 
 fn explored(name: &str, config: &Config) -> Report {
@@ -89,5 +89,11 @@ fn w3_of_the_first_era_on_neighbours_is_never_seen_by_the_kernel() {
 fn cold_and_first_era_most_damage_is_w3() {
     let config = Config::ext4("v5.10", Order::BufferHead);
     let report = explored("mkwrite-fallocate-cold", &config);
+    let w2 = report
+        .damage
+        .iter()
+        .find(|damage| Checker::ALL[damage.checker as usize] == Checker::DelayedNotAllocated);
+    // What is not W2, a delayed block over an allocated one, is a HOLE over a delayed block: W3.
+    assert_eq!((report.bad_traces, w2.map(|damage| damage.traces)), (Some(3), Some(1)));
     assert!(failed(&report).contains(&"reserved_equals_delayed"));
 }

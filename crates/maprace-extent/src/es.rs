@@ -33,11 +33,6 @@ impl EsStatus {
         matches!(self, EsStatus::Delayed | EsStatus::Unwritten { delayed: true })
     }
 
-    /// Whether blocks are allocated.
-    pub fn is_allocated(self) -> bool {
-        matches!(self, EsStatus::Unwritten { .. } | EsStatus::Written)
-    }
-
     /// The word that a diagram uses.
     pub fn word(self) -> &'static str {
         match self {

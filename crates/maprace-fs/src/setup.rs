@@ -1,6 +1,6 @@
 //! What a world starts from: geometry, protocol, and the state of the one file in it.
 
-use crate::{Errno, Order, Protocol};
+use crate::{Order, Protocol};
 use maprace_extent::Blocks;
 
 /// Sizes.
@@ -154,20 +154,5 @@ impl Setup {
             let allocated = has(&file.written, *lblk) || has(&file.unwritten, *lblk);
             has(&file.dirty, *lblk) && !allocated
         })
-    }
-
-    /// Whether it can be built.
-    ///
-    /// # Errors
-    /// `EINVAL` for sizes that no file system has, `EFBIG` past 2^20 blocks.
-    pub fn check(&self) -> Result<(), Errno> {
-        let g = self.geometry;
-        if !g.block.is_power_of_two() || g.block < 16 || g.folio_blocks == 0 {
-            return Err(Errno::Einval);
-        }
-        if self.file.size / u64::from(g.block) >= 1 << 20 {
-            return Err(Errno::Efbig);
-        }
-        Ok(())
     }
 }

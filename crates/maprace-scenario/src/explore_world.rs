@@ -5,7 +5,7 @@ use maprace_explore::{End, Outcome, Program, Watch, World};
 use maprace_fs::check::{check_books, check_idle};
 use maprace_fs::{Broken, Checker, Errno, Inode, Layer, LayerKind, Log, settle};
 use maprace_runtime::Digest;
-use maprace_runtime::sim::{Done, Exec, Hold, Keep, Note, Sim, Task, TaskName};
+use maprace_runtime::sim::{Done, Exec, Hold, Note, Sim, Task, TaskName};
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -189,7 +189,6 @@ impl<L: Layer<Rt = Sim>> Checking<L> {
 
     /// Runs what happens afterwards, one operation at a time, each with its I/O.
     fn run_after(&mut self) {
-        let keep = Keep { notes: self.sim.keeps_notes(), hashes: false };
         let mut story = Vec::new();
         for (i, request) in std::mem::take(&mut self.after).into_iter().enumerate() {
             let (inode, results) = (self.inode.clone(), self.results.clone());
@@ -201,7 +200,7 @@ impl<L: Layer<Rt = Sim>> Checking<L> {
                 }
             })]);
             match exec.run_out() {
-                Ok(steps) if keep.notes => story.push(steps),
+                Ok(steps) if self.sim.keeps_notes() => story.push(steps),
                 Ok(_) => {}
                 Err(_) => {
                     let broken = Broken { checker: Checker::AfterEnds, values: None, place: None };
