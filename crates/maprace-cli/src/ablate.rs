@@ -9,11 +9,8 @@ use crate::failure::Failure;
 use crate::plan::Explore;
 use crate::search::{Bar, search};
 use crate::values::{Setting, turned, values_of};
-use maprace_fs::Order;
+use maprace_fs::{OF_IOMAP, Order};
 use maprace_scenario::{Config, Judgement, Paint, Verdict, Verdicts};
-
-/// The knobs that only a buffered write in iomap order feels.
-const OF_IOMAP: [&str; 2] = ["cookie", "iomap_f_new"];
 
 /// Explores the protocol as it is, then without each protection.
 pub(crate) fn run(context: &Context<'_>, plan: &Explore) -> Result<Answer, Failure> {

@@ -57,6 +57,20 @@ impl Allocator {
         true
     }
 
+    /// The same without its `len` last blocks, which are free.
+    ///
+    /// # Panics
+    /// When one of them is not.
+    #[must_use]
+    pub fn without_last(mut self, len: u32) -> Allocator {
+        let (lo, hi) = (u64::from(self.total - len), u64::from(self.total));
+        let free: u64 = self.free.range(lo, hi).map(|run| run.len).sum();
+        assert_eq!(free, hi - lo, "the last {len} blocks are free");
+        self.free.remove(lo, hi);
+        self.total -= len;
+        self
+    }
+
     /// How many are free.
     pub fn free(&self) -> u32 {
         let sum: u64 = self.free.runs().iter().map(|run| run.len).sum();

@@ -56,6 +56,18 @@ impl Blocks {
         Blocks::new(self.lo.max(other.lo), self.hi.min(other.hi))
     }
 
+    /// Those of all clusters of `ratio` blocks that it meets.
+    #[must_use]
+    pub fn clusters_around(self, ratio: u32) -> Blocks {
+        let hi = self.hi.checked_next_multiple_of(ratio).unwrap_or(u32::MAX);
+        if self.is_empty() { self } else { Blocks::new(self.lo - self.lo % ratio, hi) }
+    }
+
+    /// How many clusters of `ratio` blocks it meets.
+    pub fn clusters(self, ratio: u32) -> u32 {
+        if self.is_empty() { 0 } else { self.hi.div_ceil(ratio) - self.lo / ratio }
+    }
+
     /// One after the other.
     pub fn iter(self) -> std::ops::Range<Lblk> {
         self.lo..self.hi

@@ -2,7 +2,7 @@
 //!
 //! Follows `fs/ext4/inode.c` (`ext4_da_reserve_space`, `ext4_da_update_reserve_space`,
 //! `ext4_da_release_space`), `fs/ext4/balloc.c` (`ext4_claim_free_clusters`) and the quota calls in
-//! them. All counts are in blocks; one cluster is one block.
+//! them. All counts are in clusters; without bigalloc one cluster is one block.
 
 use crate::NoSpace;
 
@@ -33,7 +33,7 @@ pub struct Space {
     pub quota_used: i64,
     /// Quota reserved for the owner.
     pub quota_reserved: i64,
-    /// `i_blocks`, in file system blocks.
+    /// `i_blocks`, in clusters.
     pub i_blocks: i64,
 }
 
@@ -48,6 +48,11 @@ impl Space {
         }
         self.dirty += i64::from(n);
         Ok(())
+    }
+
+    /// `ext4_nonda_switch`: whether less than one and a half times what is promised is free.
+    pub fn is_short(&self) -> bool {
+        2 * self.free < 3 * self.dirty || self.free < self.dirty
     }
 
     /// `ext4_da_reserve_space`: reserves `n` blocks for delayed allocation.
@@ -106,6 +111,14 @@ impl Space {
         Ok(())
     }
 
+    /// `ext4_rereserve_cluster`: one allocated cluster, which is about to be freed, has delayed blocks
+    /// that rely on it: it becomes a reservation.
+    pub fn rereserve(&mut self) {
+        self.reserved += 1;
+        self.dirty += 1;
+        self.quota_reserved += 1;
+    }
+
     /// `ext4_free_blocks`: `n` allocated blocks are free again.
     pub fn free_allocated(&mut self, n: u32) {
         self.free += i64::from(n);
@@ -141,6 +154,25 @@ mod tests {
         assert_eq!(s.allocate_direct(2), Err(NoSpace));
         s.allocate_direct(1).unwrap();
         assert_eq!((s.free, s.dirty), (2, 2));
+    }
+
+    #[test]
+    fn delayed_allocation_ends_when_two_thirds_of_what_is_free_are_promised() {
+        let mut s = space(9);
+        s.reserve(6).unwrap();
+        assert!(!s.is_short());
+        s.reserve(1).unwrap();
+        assert!(s.is_short());
+    }
+
+    #[test]
+    fn a_cluster_that_is_freed_under_delayed_blocks_is_promised_again() {
+        let mut s = space(3);
+        s.allocate_direct(1).unwrap();
+        s.rereserve();
+        s.free_allocated(1);
+        let promised = Space { free: 3, dirty: 1, reserved: 1, quota_reserved: 1, ..s };
+        assert_eq!((s, s.quota_used, s.i_blocks), (promised, 0, 0));
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 use crate::runs::{RunMap, Value};
 use crate::{Blocks, Lblk, Pblk};
+use std::collections::BTreeSet;
 
 /// What the tree says of a block.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -20,6 +21,8 @@ pub enum EsStatus {
     },
     /// `EXTENT_STATUS_WRITTEN`.
     Written,
+    /// `EXTENT_STATUS_WRITTEN | EXTENT_STATUS_DELAYED`: forbidden since d2dc317d564a.
+    WrittenDelayed,
 }
 
 impl EsStatus {
@@ -30,7 +33,13 @@ impl EsStatus {
 
     /// `ext4_es_is_delayed`: tagged delayed, allocated or not.
     pub fn is_delayed(self) -> bool {
-        matches!(self, EsStatus::Delayed | EsStatus::Unwritten { delayed: true })
+        use EsStatus::{Delayed, Unwritten, WrittenDelayed};
+        matches!(self, Delayed | WrittenDelayed | Unwritten { delayed: true })
+    }
+
+    /// `ext4_es_is_mapped`: something is allocated.
+    pub fn is_mapped(self) -> bool {
+        !matches!(self, EsStatus::Hole | EsStatus::Delayed)
     }
 
     /// The word that a diagram uses.
@@ -41,6 +50,7 @@ impl EsStatus {
             EsStatus::Unwritten { delayed: false } => "unwritten",
             EsStatus::Unwritten { delayed: true } => "unwritten|delayed",
             EsStatus::Written => "written",
+            EsStatus::WrittenDelayed => "written|delayed",
         }
     }
 }
@@ -68,11 +78,13 @@ impl Value for EsEntry {
     }
 }
 
-/// `struct ext4_es_tree` with `i_es_seq`.
+/// `struct ext4_es_tree` with `i_es_seq` and, for bigalloc, `struct ext4_pending_tree`.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub struct EsTree {
     entries: RunMap<EsEntry>,
     seq: u64,
+    /// Clusters that are allocated and have delayed blocks: nothing is reserved for them.
+    pending: BTreeSet<u32>,
 }
 
 fn span(blocks: Blocks) -> (u64, u64) {
@@ -132,6 +144,62 @@ impl EsTree {
         for run in victims {
             self.entries.remove(run.start, run.end());
         }
+    }
+
+    /// `ext4_es_scan_clu`: whether a block of `cluster` has a status that fits.
+    pub fn any_in(&self, cluster: Blocks, fits: impl Fn(EsStatus) -> bool) -> bool {
+        self.entries(cluster).any(|(_, entry)| fits(entry.status))
+    }
+
+    /// `ext4_es_cache_extent`: enters it where the tree knows nothing of any of `blocks`. Returns
+    /// whether it did.
+    pub fn cache(&mut self, blocks: Blocks, entry: EsEntry) -> bool {
+        let unknown = self.entries(blocks).next().is_none();
+        if unknown {
+            self.insert(blocks, entry);
+        }
+        unknown
+    }
+
+    /// `__insert_pending`: `cluster` has delayed blocks and is allocated.
+    pub fn insert_pending(&mut self, cluster: u32) {
+        self.pending.insert(cluster);
+    }
+
+    /// `__remove_pending`. Returns whether it was pending.
+    pub fn remove_pending(&mut self, cluster: u32) -> bool {
+        self.pending.remove(&cluster)
+    }
+
+    /// Nothing is pending for a cluster of `ratio` blocks without a delayed one.
+    pub fn drop_pending(&mut self, ratio: u32) {
+        let mut pending = std::mem::take(&mut self.pending);
+        let cluster = |number: u32| Blocks::new(number * ratio, (number + 1) * ratio);
+        pending.retain(|number| self.any_in(cluster(*number), EsStatus::is_delonly));
+        self.pending = pending;
+    }
+
+    /// `ext4_is_pending`.
+    pub fn is_pending(&self, cluster: u32) -> bool {
+        self.pending.contains(&cluster)
+    }
+
+    /// How many clusters of `ratio` blocks, among those that `blocks` meets, have something reserved:
+    /// a block that is delayed and not allocated, and no pending reservation.
+    pub fn reserved_clusters(&self, blocks: Blocks, ratio: u32) -> u32 {
+        if ratio == 1 {
+            return self.delonly(blocks);
+        }
+        let (mut count, mut next) = (0, 0);
+        for (delayed, entry) in self.entries(blocks.clusters_around(ratio)) {
+            if entry.status.is_delonly() {
+                let first = (delayed.lo / ratio).max(next);
+                next = delayed.hi.div_ceil(ratio).max(first);
+                let all = first..next;
+                count += lblk(all.filter(|cluster| !self.is_pending(*cluster)).count() as u64);
+            }
+        }
+        count
     }
 
     /// `ext4_es_inc_seq`: every mapping handed out before is out of date.

@@ -40,6 +40,15 @@ impl ExtentTree {
         Some((Blocks::new(want.lo, want.hi.min(lblk(run.end()))), extent))
     }
 
+    /// The whole extent around block `at`, which has one.
+    ///
+    /// # Panics
+    /// When it has none.
+    pub fn around(&self, at: Lblk) -> Blocks {
+        let run = self.extents.find(u64::from(at)).expect("the block has an extent");
+        Blocks::new(lblk(run.start), lblk(run.end()))
+    }
+
     /// `ext4_ext_find_hole`: the whole gap around `at`, which has no extent.
     pub fn gap(&self, at: Lblk) -> Blocks {
         let at = u64::from(at);
@@ -67,6 +76,32 @@ impl ExtentTree {
         }
     }
 
+    /// `convert_initialized_extent`: what is written in `blocks` becomes unwritten.
+    pub fn unwrite(&mut self, blocks: Blocks) {
+        let (lo, hi) = (u64::from(blocks.lo), u64::from(blocks.hi));
+        let found: Vec<_> = self.extents.range(lo, hi).filter(|r| !r.value.unwritten).collect();
+        for run in found {
+            let unwritten = Extent { unwritten: true, ..run.value };
+            self.extents.set(run.start, run.end(), unwritten);
+        }
+    }
+
+    /// Moves the extents inside `blocks` to where the first of `blocks` becomes `to`: one turn of
+    /// `ext4_ext_shift_path_extents`.
+    ///
+    /// # Panics
+    /// When something is allocated where they go: the caller moves them in the order that makes room.
+    pub fn shift(&mut self, blocks: Blocks, to: Lblk) {
+        let (lo, hi) = (u64::from(blocks.lo), u64::from(blocks.hi));
+        let moved: Vec<_> = self.extents.range(lo, hi).collect();
+        self.extents.remove(lo, hi);
+        for run in moved {
+            let start = lblk(run.start - lo + u64::from(to));
+            let end = start + lblk(run.len);
+            self.insert(Blocks::new(start, end), run.value);
+        }
+    }
+
     /// `ext4_ext_remove_space`: takes the extents of `blocks` away and returns the blocks they had.
     pub fn remove(&mut self, blocks: Blocks) -> Vec<(Pblk, u32)> {
         let (lo, hi) = (u64::from(blocks.lo), u64::from(blocks.hi));
@@ -78,6 +113,17 @@ impl ExtentTree {
     /// How many blocks are allocated.
     pub fn allocated(&self) -> u32 {
         lblk(self.extents.runs().iter().map(|run| run.len).sum())
+    }
+
+    /// How many clusters of `ratio` blocks have an allocated block.
+    pub fn allocated_clusters(&self, ratio: u32) -> u32 {
+        let (mut count, mut next) = (0, 0);
+        for run in self.extents.runs() {
+            let first = (lblk(run.start) / ratio).max(next);
+            next = lblk(run.end()).div_ceil(ratio).max(first);
+            count += next - first;
+        }
+        count
     }
 
     /// All extents inside `blocks`, in order.
@@ -102,6 +148,29 @@ mod tests {
         assert_eq!(tree.remove(Blocks::new(0, 4)), [(Pblk(10), 1), (Pblk(11), 1)]);
         assert_eq!(tree.gap(0), Blocks::new(0, 4));
         assert_eq!(tree.allocated(), 2);
+    }
+
+    #[test]
+    fn extents_move_either_way_and_become_unwritten() {
+        let mut tree = ExtentTree::default();
+        tree.insert(Blocks::new(0, 1), Extent { pblk: Pblk(10), unwritten: false });
+        tree.insert(Blocks::new(3, 5), Extent { pblk: Pblk(20), unwritten: false });
+        tree.shift(Blocks::new(3, 5), 1);
+        assert_eq!(tree.lookup(Blocks::one(2)).unwrap().1.pblk, Pblk(21));
+        assert_eq!(tree.gap(4), Blocks::new(3, u32::MAX));
+        tree.shift(Blocks::new(2, 3), 7);
+        assert_eq!(tree.lookup(Blocks::one(7)).unwrap().1.pblk, Pblk(21));
+        tree.unwrite(Blocks::new(0, 2));
+        let unwritten = |at| tree.lookup(Blocks::one(at)).unwrap().1.unwritten;
+        assert_eq!((unwritten(0), unwritten(1), unwritten(7)), (true, true, false));
+    }
+
+    #[test]
+    fn clusters_are_counted_once() {
+        let mut tree = ExtentTree::default();
+        tree.insert(Blocks::new(1, 2), Extent { pblk: Pblk(1), unwritten: false });
+        tree.insert(Blocks::new(3, 6), Extent { pblk: Pblk(8), unwritten: true });
+        assert_eq!((tree.allocated_clusters(4), tree.allocated_clusters(1)), (2, 4));
     }
 
     #[test]

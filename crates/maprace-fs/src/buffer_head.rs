@@ -4,29 +4,38 @@
 //! one block at a time, so two users of one folio never map it at once.
 
 use crate::folio::{Buffer, FolioRef};
-use crate::inode::{Inode, Part};
+use crate::inode::{Inode, Part, Write};
 use crate::layer::Layer;
 use crate::{Errno, Status};
 use maprace_extent::Blocks;
 use maprace_runtime::{Runtime, RwSem};
 
-/// `ext4_buffered_write_iter` and `generic_perform_write`, v6.8.
-pub(crate) async fn buffered_write<L: Layer>(
-    inode: &Inode<L>,
-    id: u32,
-    lo: u64,
-    hi: u64,
-) -> Result<(), Errno> {
+/// `ext4_buffered_write_iter` and `generic_perform_write`, v6.8. Without delayed allocation the
+/// transaction starts before the folio is locked.
+pub(crate) async fn buffered_write<L: Layer>(inode: &Inode<L>, write: Write) -> Result<(), Errno> {
     let _i_rwsem = inode.i_rwsem.down_write().await;
-    for part in inode.parts(lo, hi) {
+    let write = write.on(inode.i_size());
+    for part in inode.parts(write.lo, write.hi) {
+        let delalloc = inode.delalloc_now().await;
+        let handle = if delalloc { None } else { Some(inode.journal.start().await) };
         let folio = inode.mapping.lock_folio(part.index).await;
-        let begin = write_begin(inode, &folio, part);
-        let begun = inode.rt.call("ext4_da_write_begin", begin).await;
-        if begun.is_ok() {
-            inode.copy_in(&folio, id, lo, part).await;
+        let name = if delalloc { "ext4_da_write_begin" } else { "ext4_write_begin" };
+        let begun = inode.rt.call(name, write_begin(inode, &folio, part, delalloc)).await;
+        let copied = if begun.is_ok() { write.copied(part) } else { None };
+        if let Some(copied) = copied {
+            inode.copy_in(&folio, write, copied).await;
+        }
+        let end = copied.map_or(part.lo, |copied| copied.hi);
+        if end < part.hi {
+            inode.leave_reserved(inode.geometry.blocks_of(end, part.hi)).await;
         }
         inode.end_write(&folio).await;
+        drop(handle);
         begun?;
+        inode.isize_extended(write, part).await;
+        if end < part.hi {
+            return write.short(end);
+        }
     }
     Ok(())
 }
@@ -37,9 +46,10 @@ async fn write_begin<L: Layer>(
     inode: &Inode<L>,
     folio: &FolioRef<L::Rt>,
     part: Part,
+    delalloc: bool,
 ) -> Result<(), Errno> {
     for lblk in inode.geometry.blocks_of(part.lo, part.hi).iter() {
-        let buffer = get_block(inode, folio, lblk).await?;
+        let buffer = get_block(inode, folio, lblk, delalloc).await?;
         let whole = inode.geometry.whole_blocks_of(part.lo, part.hi).contains(lblk);
         if whole || folio.with(|state| state.block(lblk).uptodate) {
             continue;
@@ -53,18 +63,24 @@ async fn write_begin<L: Layer>(
     Ok(())
 }
 
-/// `ext4_da_get_block_prep` for a buffer that may be mapped already.
+/// `ext4_da_get_block_prep`, or without delayed allocation `ext4_get_block_unwritten`, for a buffer that
+/// may be mapped already.
 async fn get_block<L: Layer>(
     inode: &Inode<L>,
     folio: &FolioRef<L::Rt>,
     lblk: u32,
+    delalloc: bool,
 ) -> Result<Buffer, Errno> {
     let buffer = folio.with(|state| state.block(lblk).buffer);
     if buffer != Buffer::None {
         return Ok(buffer);
     }
     let want = Blocks::one(lblk);
-    let map = inode.layer.map_for_write(want).await?.assert_answers(want);
+    let map = match delalloc {
+        true => inode.layer.map_for_write(want).await?,
+        false => inode.layer.allocate(want).await?,
+    };
+    let map = map.assert_answers(want);
     assert_ne!(map.status, Status::Hole, "a block is mapped for a write");
     let buffer = Buffer::of(&map, lblk);
     folio.with(|state| state.block(lblk).buffer = buffer);
@@ -76,9 +92,10 @@ pub(crate) async fn page_mkwrite<L: Layer>(
     inode: &Inode<L>,
     folio: &FolioRef<L::Rt>,
     blocks: Blocks,
+    delalloc: bool,
 ) -> Result<(), Errno> {
     for lblk in blocks.iter() {
-        get_block(inode, folio, lblk).await?;
+        get_block(inode, folio, lblk, delalloc).await?;
     }
     Ok(())
 }

@@ -26,6 +26,7 @@ static MARK_DIRTY: Step = Step::new("folio_mark_dirty");
 static CLEAR_DIRTY: Step = Step::new("folio_clear_dirty_for_io");
 static READ_PTE: Step = Step::new("pte_offset_map");
 static SET_PTE: Step = Step::new("set_pte_range");
+static UNMAP: Step = Step::new("unmap_mapping_folio");
 static MKWRITE_PTE: Step = Step::new("finish_mkwrite_fault");
 
 /// A page table entry.
@@ -421,6 +422,12 @@ impl<R: Runtime> AddressSpace<R> {
             }
         })
         .await;
+    }
+
+    /// `unmap_mapping_folio`: nobody reaches the locked folio through the mapping any more.
+    pub(crate) async fn unmap(&self, folio: &FolioRef<R>) {
+        let foot = || self.at(Place::Pte, folio.index, Effect::Write);
+        self.step(&UNMAP, foot, |pages| pages.lower_pte(folio.index, Pte::None)).await;
     }
 
     /// `finish_mkwrite_fault`: makes the locked folio writable, unless its entry has gone meanwhile.

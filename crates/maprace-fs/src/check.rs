@@ -10,8 +10,12 @@ mod delayed_not_allocated;
 mod dirty_counter_after_sync;
 mod dirty_counter_equals_reserved;
 mod dirty_is_mapped;
+mod disksize_within_size;
+mod enospc_with_space_free;
 mod es_matches_extent_tree;
 mod i_blocks;
+pub mod lock_order;
+mod mapping_is_current;
 mod no_block_twice;
 mod quota_equals_allocation;
 mod reserved_at_evict;
@@ -19,6 +23,8 @@ mod reserved_equals_delayed;
 
 pub(crate) use data::Seen;
 pub use data::Truth;
+pub use enospc_with_space_free::enospc_with_space_free;
+pub(crate) use mapping_is_current::mapping_is_current;
 pub(crate) use reserved_at_evict::reserved_at_evict;
 
 use crate::layer::Layer;
@@ -73,6 +79,14 @@ checkers! {
     QuotaEqualsAllocation "quota_equals_allocation" false;
     /// A block is converted to written only after its data reached the medium. An event.
     WrittenAfterData "written_after_data" false;
+    /// The writeback bit covers the conversion of what was written. An event.
+    WritebackCoversConversion "writeback_covers_conversion" false;
+    /// A mapping whose cookie is right is what the layer says. An event.
+    MappingIsCurrent "mapping_is_current" false;
+    /// A write maps anew only if something has changed since it last did. An event.
+    StaleRetriesEnd "stale_retries_end" false;
+    /// Locks are taken in the order in which others take them. An event.
+    LockOrder "lock_order" true;
     /// A change of status in the status tree bumps its sequence. An event.
     SequenceDatesChanges "sequence_dates_changes" false;
     /// Every byte read, or found at the end, is one that a write put there.
@@ -83,6 +97,10 @@ checkers! {
     DirtyCounterAfterSync "dirty_counter_after_sync" true;
     /// `i_blocks` is what is allocated, when nothing is in flight.
     IBlocks "i_blocks" true;
+    /// `i_disksize` is not past `i_size`, when nothing is in flight.
+    DisksizeWithinSize "disksize_within_size" false;
+    /// No ENOSPC while blocks are free that nobody has reserved. After an operation that failed.
+    EnospcWithSpaceFree "enospc_with_space_free" true;
     /// What happens after the tasks comes to its end.
     AfterEnds "after_ends" true;
 }
@@ -139,7 +157,7 @@ impl Log {
     }
 }
 
-/// What a layer's state comes to, while nobody changes it. All counts in blocks.
+/// What a layer's state comes to, while nobody changes it. Counts are in clusters.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Books {
     /// The counters.
@@ -180,9 +198,10 @@ pub fn check_idle<L: Layer>(inode: &Inode<L>) -> Vec<Broken> {
     let Some(books) = inode.layer.books() else { return all };
     all.extend(check_books(&books));
     all.extend(i_blocks::check(&books));
+    all.extend(disksize_within_size::check(inode));
     let dirty = inode.dirty_blocks();
     if dirty.is_empty() {
-        all.extend(dirty_counter_after_sync::check(&books));
+        all.extend(dirty_counter_after_sync::check(&books, inode));
     }
     all.extend(dirty_is_mapped::check(inode, &dirty));
     all.extend(delayed_has_dirty_folio::check(&books, inode, &dirty));

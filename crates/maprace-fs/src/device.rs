@@ -47,16 +47,30 @@ impl<R: Runtime> Device<R> {
 
     /// Writes blocks; complete when it returns.
     pub(crate) async fn write(&self, blocks: &[(Pblk, u64, Content)]) {
+        self.write_with(blocks, Foot::NONE, || ()).await;
+    }
+
+    /// The same, and in the step in which they are on the medium `also`, which touches `foot`.
+    pub(crate) async fn write_with(
+        &self,
+        blocks: &[(Pblk, u64, Content)],
+        touches: Foot,
+        also: impl FnOnce(),
+    ) {
         let ends = |(lo, hi): (u64, u64), (pblk, ..): &(Pblk, u64, Content)| {
             let (from, to) = self.span(*pblk);
             (lo.min(from), hi.max(to))
         };
         let (lo, hi) = blocks.iter().fold((u64::MAX, 0), ends);
-        let foot = || Foot::at(self.bytes.object(), lo, hi, Effect::Write);
+        let foot = || Foot::at(self.bytes.object(), lo, hi, Effect::Write).and(touches);
         let len = self.block * blocks.len() as u64;
         let pos = blocks.first().map_or(0, |(pblk, ..)| self.span(*pblk).0);
         let ns = self.medium.latency_ns(Request::Write { pos, len });
-        self.rt.io(&WRITE, foot, ns, || blocks.iter().for_each(|b| self.put(b))).await;
+        let put = || {
+            blocks.iter().for_each(|b| self.put(b));
+            also();
+        };
+        self.rt.io(&WRITE, foot, ns, put).await;
     }
 
     /// Puts one block there, inside a step or before any.

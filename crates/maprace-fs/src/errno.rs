@@ -13,6 +13,8 @@ pub enum Errno {
     Eopnotsupp,
     /// The file may not grow so far.
     Efbig,
+    /// Memory of the user that could not be read.
+    Efault,
     /// A signal, not an errno: an access through a mapping beyond the end of the file.
     Sigbus,
 }
@@ -25,6 +27,7 @@ impl Errno {
             Errno::Einval => "EINVAL",
             Errno::Eopnotsupp => "EOPNOTSUPP",
             Errno::Efbig => "EFBIG",
+            Errno::Efault => "EFAULT",
             Errno::Sigbus => "SIGBUS",
         }
     }

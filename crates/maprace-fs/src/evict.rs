@@ -14,7 +14,7 @@ impl<L: Layer> Inode<L> {
         if !self.dirty_blocks().is_empty() {
             self.fsync().await?;
         }
-        let at = self.geometry.folios_of(self.file_blocks());
+        let at = self.all_folios();
         let drop_cache = async {
             for folio in self.mapping.folios(at).await {
                 let here = self.mapping.lock(&folio, || maprace_runtime::Foot::NONE).await;

@@ -1,18 +1,22 @@
 //! ext4's extent layer: the status tree under `i_es_lock`, the extent tree under `i_data_sem`, the
 //! reservations, in every era of `ext4_da_map_blocks`.
 //!
-//! The journal is not modelled yet: no transaction starts here, and `i_data_sem` is never dropped for
-//! want of credits.
+//! Whoever asks has started the transaction; here it is only restarted, where credits run out.
 
+mod cluster;
 mod create;
 mod da_map;
 mod es;
 mod hole;
 mod remove;
+mod shift;
 mod space;
+mod split;
 
 use crate::check::{Books, Log};
-use crate::layer::{Delay, Layer, LayerKind, Mapping, Status};
+use crate::ext4::create::Who;
+use crate::journal::Handle;
+use crate::layer::{Delay, Layer, LayerKind, Mapping, Removal, Status};
 use crate::protocol::{DaMap, Protocol, dispatch_da_map};
 use crate::setup::{EsAtStart, Planted, Setup};
 use crate::{Accounting, Cookie, Errno, Order, Switch};
@@ -20,9 +24,14 @@ use maprace_extent::{
     Allocator, Blocks, EsEntry, EsStatus, EsTree, Extent, ExtentTree, Pblk, Space,
 };
 use maprace_runtime::{Key, Object, Runtime, RwSem, SemSteps, Spin, sem_steps};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 static I_DATA_SEM: SemSteps = sem_steps!("i_data_sem");
+
+/// `i_data_sem` held exclusively, with the extent tree.
+type TreeGuard<'a, R> =
+    <<R as Runtime>::RwSem<ExtentTree> as RwSem<R, ExtentTree>>::Write<'a>;
 
 /// What a look-up of the status tree, or of the extent tree behind it, found.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -52,6 +61,10 @@ pub struct Ext4<R: Runtime> {
     /// Whether anything at all is dated.
     counts_changes: bool,
     scarce: bool,
+    /// Blocks of a cluster.
+    ratio: u32,
+    /// Whether transactions may have to be restarted.
+    credits_run_out: bool,
     planted: Option<Planted>,
     log: Arc<Log>,
     i_data_sem: R::RwSem<ExtentTree>,
@@ -68,10 +81,11 @@ impl<R: Runtime> std::fmt::Debug for Ext4<R> {
 impl<R: Runtime> Ext4<R> {
     /// The layer for the file of `setup`; what checkers see on the way goes to `log`.
     pub fn new(rt: &R, setup: &Setup, log: Arc<Log>) -> Ext4<R> {
+        let ratio = setup.geometry.cluster_blocks;
         let (tree, bitmap) = trees_at_start(setup);
         let es = es_at_start(setup, &tree);
-        let allocated = i64::from(tree.allocated());
-        let delayed = es.delonly(Blocks::new(0, u32::MAX));
+        let allocated = i64::from(tree.allocated_clusters(ratio));
+        let delayed = es.reserved_clusters(EVERYTHING, ratio);
         let mut space = Space { free: i64::from(bitmap.free()), ..Space::default() };
         (space.quota_used, space.i_blocks) = (allocated, allocated);
         space.reserve(delayed).expect("free blocks are added to those of the file");
@@ -83,6 +97,8 @@ impl<R: Runtime> Ext4<R> {
             dated: iomap && cookie == Cookie::On,
             counts_changes: iomap && cookie != Cookie::Off,
             scarce: setup.free_blocks <= setup.claims_most,
+            ratio,
+            credits_run_out: setup.journal_credits.is_some(),
             planted: setup.planted,
             log,
             i_data_sem: RwSem::new(rt, Key::only("i_data_sem"), &I_DATA_SEM, tree),
@@ -114,15 +130,22 @@ impl<R: Runtime> Ext4<R> {
     }
 
     /// `ext4_insert_delayed_blocks`: reserves, then enters; `i_data_sem` is held in the era's mode.
-    async fn insert_delayed_blocks(&self, hole: Blocks) -> Result<Mapping, Errno> {
+    async fn insert_delayed_blocks(
+        &self,
+        tree: &ExtentTree,
+        hole: Blocks,
+    ) -> Result<Mapping, Errno> {
         let name = if self.is_block_era() {
             "ext4_insert_delayed_block"
         } else {
             "ext4_insert_delayed_blocks"
         };
         let insert = async {
-            self.reserve(hole.len()).await?;
-            let cookie = self.es_insert_delayed(hole).await;
+            let need = self.clusters_to_reserve(tree, hole).await;
+            if need.clusters > 0 {
+                self.reserve(need.clusters).await?;
+            }
+            let cookie = self.es_insert_delayed(hole, need.pending).await;
             let new = self.protocol.knobs.iomap_f_new == Switch::On;
             Ok(Mapping { blocks: hole, status: Status::Delalloc, pblk: None, new, cookie })
         };
@@ -174,21 +197,55 @@ fn mapping_of(blocks: Blocks, extent: Extent, new: bool, cookie: u64) -> Mapping
     Mapping { blocks, status, pblk: Some(extent.pblk), new, cookie }
 }
 
-/// The extents of the file at the start, and the bitmap without their blocks.
+/// The extents of the file at the start, and the bitmap without their clusters.
 fn trees_at_start(setup: &Setup) -> (ExtentTree, Allocator) {
-    let file = &setup.file;
-    let allocated: u32 = file.written.iter().chain(&file.unwritten).map(|b| b.len()).sum();
-    let reserved = setup.delayed_blocks().count();
-    let reserved = u32::try_from(reserved).expect("files of the model are small");
-    let mut bitmap = Allocator::new(allocated + reserved + setup.free_blocks);
+    let ratio = setup.geometry.cluster_blocks;
+    let (file, free) = (&setup.file, setup.free_blocks / ratio);
+    let mut bitmap = Allocator::new(setup.file_blocks().div_ceil(ratio) + free);
     let mut tree = ExtentTree::default();
     let written = file.written.iter().map(|b| (*b, false));
     for (blocks, unwritten) in written.chain(file.unwritten.iter().map(|b| (*b, true))) {
-        let (pblk, len) = bitmap.take(blocks.len()).expect("room for the file");
-        assert_eq!(len, blocks.len(), "an empty medium is not fragmented");
-        tree.insert(blocks, Extent { pblk, unwritten });
+        for (piece, pblk) in places_at_start(&mut bitmap, &tree, blocks, ratio) {
+            tree.insert(piece, Extent { pblk, unwritten });
+        }
     }
-    (tree, bitmap)
+    let delayed = setup.delayed_blocks().map(|lblk| lblk / ratio);
+    let mut delayed: Vec<u32> = delayed.collect();
+    delayed.dedup();
+    let taken = |cluster: &u32| {
+        tree.extents(Blocks::one(cluster * ratio).clusters_around(ratio)).next().is_some()
+    };
+    delayed.retain(|cluster| !taken(cluster));
+    let reserved = u32::try_from(delayed.len()).expect("files of the model are small");
+    let spare = bitmap.free() - reserved - free;
+    (tree, bitmap.without_last(spare))
+}
+
+/// Where `blocks` go: what shares a cluster with something that is there, there; the rest in new ones.
+fn places_at_start(
+    bitmap: &mut Allocator,
+    tree: &ExtentTree,
+    blocks: Blocks,
+    ratio: u32,
+) -> Vec<(Blocks, Pblk)> {
+    let mut places = Vec::new();
+    let mut rest = blocks;
+    while !rest.is_empty() {
+        let cluster = Blocks::one(rest.lo).clusters_around(ratio);
+        let neighbour = tree.extents(cluster).next();
+        let (piece, base) = match neighbour {
+            Some((other, extent)) => (rest.within(cluster), extent.pblk.0 - other.lo % ratio),
+            None => {
+                let whole = if ratio == 1 { rest } else { rest.within(cluster) };
+                let (first, len) = bitmap.take(whole.clusters(ratio)).expect("room for the file");
+                assert_eq!(len, whole.clusters(ratio), "an empty medium is not fragmented");
+                (whole, first.0 * ratio)
+            }
+        };
+        places.push((piece, Pblk(base + piece.lo % ratio)));
+        rest.lo = piece.hi;
+    }
+    places
 }
 
 fn es_at_start(setup: &Setup, tree: &ExtentTree) -> EsTree {
@@ -211,8 +268,12 @@ fn es_at_start(setup: &Setup, tree: &ExtentTree) -> EsTree {
             None => {}
         }
     }
+    let ratio = setup.geometry.cluster_blocks;
     for lblk in setup.delayed_blocks() {
         es.insert(Blocks::one(lblk), EsEntry::bare(EsStatus::Delayed));
+        if tree.extents(Blocks::one(lblk).clusters_around(ratio)).next().is_some() {
+            es.insert_pending(lblk / ratio);
+        }
     }
     es
 }
@@ -236,17 +297,31 @@ impl<R: Runtime> Layer for Ext4<R> {
     async fn map_for_write(&self, want: Blocks) -> Result<Mapping, Errno> {
         let map = async { dispatch_da_map!(self.protocol.da_map, self, want) };
         let map = self.rt.call("ext4_da_map_blocks", map).await?;
+        if map.status == Status::Mapped && map.new {
+            // Tagged delayed though it is written: taken for delayed, as before d2dc317d564a.
+            let map = Mapping { status: Status::Delalloc, pblk: None, ..map };
+            return Ok(self.dated_late(map).await);
+        }
         Ok(self.dated_late(map).await)
     }
 
     async fn allocate(&self, want: Blocks) -> Result<Mapping, Errno> {
-        self.rt.call("ext4_map_blocks", self.map_blocks_create(want, false)).await
+        self.rt.call("ext4_map_blocks", self.map_blocks_create(want, false, Who::Locked)).await
+    }
+
+    async fn zero(&self, want: Blocks) -> Result<Mapping, Errno> {
+        self.rt.call("ext4_map_blocks", self.map_blocks_zero(want)).await
+    }
+
+    async fn allocate_for_direct(&self, want: Blocks) -> Result<Mapping, Errno> {
+        self.rt.call("ext4_iomap_alloc", self.map_blocks_direct(want)).await
     }
 
     async fn map_for_writeback(&self, want: Blocks, delay: Delay) -> Result<Mapping, Errno> {
         match delay {
             Delay::Buffer(delay) => {
-                self.rt.call("ext4_map_blocks", self.map_blocks_create(want, delay)).await
+                let map = self.map_blocks_create(want, delay, Who::Writeback);
+                self.rt.call("ext4_map_blocks", map).await
             }
             Delay::Books => {
                 let map = self.map_writeback_range(want);
@@ -259,8 +334,20 @@ impl<R: Runtime> Layer for Ext4<R> {
         self.rt.call("ext4_convert_unwritten_extents", self.convert_unwritten(blocks)).await;
     }
 
-    async fn remove(&self, blocks: Blocks) {
-        self.remove_space(blocks).await;
+    async fn remove(&self, handle: &mut Handle<'_, R>, blocks: Blocks, why: Removal) {
+        self.remove_space(handle, blocks, why).await;
+    }
+
+    async fn collapse(&self, handle: &mut Handle<'_, R>, gone: Blocks) -> Result<(), Errno> {
+        self.collapse_range(handle, gone).await
+    }
+
+    async fn make_room(&self, handle: &mut Handle<'_, R>, room: Blocks) -> Result<(), Errno> {
+        self.insert_range(handle, room).await
+    }
+
+    async fn is_short_of_space(&self) -> bool {
+        self.nonda_switch().await
     }
 
     async fn punch_delalloc(&self, blocks: Blocks) {
@@ -281,7 +368,7 @@ impl<R: Runtime> Layer for Ext4<R> {
 
     fn books(&self) -> Option<Books> {
         self.i_data_sem
-            .peek(|tree| self.i_es_lock.peek(|es| self.sb.peek(|sb| books(tree, es, sb))))
+            .peek(|tree| self.i_es_lock.peek(|es| self.sb.peek(|sb| self.books_of(tree, es, sb))))
     }
 
     fn lock(&self) -> Object {
@@ -301,15 +388,41 @@ impl<R: Runtime> Layer for Ext4<R> {
 /// The whole of a file, for scans.
 const EVERYTHING: Blocks = Blocks { lo: 0, hi: u32::MAX };
 
-fn books(tree: &ExtentTree, es: &EsTree, sb: &Super) -> Books {
-    let mut books = Books {
-        space: sb.space,
-        delayed: es.delonly(EVERYTHING),
-        allocated: tree.allocated(),
-        total: sb.bitmap.total(),
-        free: sb.bitmap.free(),
-        ..Books::default()
-    };
+/// Clusters with something delayed and nothing allocated. Not by what is pending, which is a record of
+/// the model like the reservation it is compared with.
+fn delayed_clusters(tree: &ExtentTree, es: &EsTree, ratio: u32) -> u32 {
+    if ratio == 1 {
+        return es.delonly(EVERYTHING);
+    }
+    let delonly = es.entries(EVERYTHING).filter(|(_, entry)| entry.status.is_delonly());
+    let clusters = delonly.flat_map(|(blocks, _)| blocks.lo / ratio..blocks.hi.div_ceil(ratio));
+    let clusters: BTreeSet<u32> = clusters.collect();
+    let around = |cluster: &u32| Blocks::one(cluster * ratio).clusters_around(ratio);
+    let bare = clusters.iter().filter(|cluster| tree.extents(around(cluster)).next().is_none());
+    u32::try_from(bare.count()).expect("files of the model are small")
+}
+
+impl<R: Runtime> Ext4<R> {
+    fn books_of(&self, tree: &ExtentTree, es: &EsTree, sb: &Super) -> Books {
+        let counts = Books {
+            space: sb.space,
+            delayed: delayed_clusters(tree, es, self.ratio),
+            allocated: tree.allocated_clusters(self.ratio),
+            total: sb.bitmap.total(),
+            free: sb.bitmap.free(),
+            ..Books::default()
+        };
+        with_places(counts, tree, es, |pblk| sb.bitmap.is_free(Pblk(pblk / self.ratio)))
+    }
+}
+
+/// The books with the places at which trees and bitmap contradict each other.
+fn with_places(
+    mut books: Books,
+    tree: &ExtentTree,
+    es: &EsTree,
+    is_free: impl Fn(u32) -> bool,
+) -> Books {
     for (blocks, entry) in es.entries(EVERYTHING) {
         let on_disk = tree.extents(blocks).next();
         match entry.status {
@@ -318,7 +431,7 @@ fn books(tree: &ExtentTree, es: &EsTree, sb: &Super) -> Books {
                     books.delayed_over_allocated.or(on_disk.map(|(b, _)| b.lo));
             }
             EsStatus::Hole => books.es_differs = books.es_differs.or(on_disk.map(|(b, _)| b.lo)),
-            EsStatus::Unwritten { .. } | EsStatus::Written => {
+            EsStatus::Unwritten { .. } | EsStatus::Written | EsStatus::WrittenDelayed => {
                 books.es_differs = books.es_differs.or(first_difference(tree, blocks, entry));
             }
         }
@@ -327,8 +440,8 @@ fn books(tree: &ExtentTree, es: &EsTree, sb: &Super) -> Books {
         tree.extents(EVERYTHING).map(|(blocks, extent)| (extent.pblk, blocks.len())).collect();
     owners.sort_unstable();
     let overlap = owners.windows(2).find(|w| w[0].0.0 + w[0].1 > w[1].0.0).map(|w| w[1].0);
-    let freed = owners.iter().flat_map(|(p, n)| (p.0..p.0 + n).map(Pblk));
-    books.block_twice = overlap.or_else(|| freed.into_iter().find(|p| sb.bitmap.is_free(*p)));
+    let mut owned = owners.iter().flat_map(|(p, n)| p.0..p.0 + n);
+    books.block_twice = overlap.or_else(|| owned.find(|p| is_free(*p)).map(Pblk));
     books
 }
 

@@ -15,20 +15,25 @@ impl<L: Layer> Inode<L> {
             Switch::Off => None,
         };
         let blocks = self.geometry.blocks_of(lo, hi);
-        self.rt.call("ext4_alloc_file_blocks", self.alloc_file_blocks(blocks, hi)).await
+        let allocate = async {
+            self.alloc_file_blocks(blocks).await?;
+            self.grow(hi).await;
+            Ok(())
+        };
+        self.rt.call("ext4_alloc_file_blocks", allocate).await
     }
 
-    /// `ext4_alloc_file_blocks`: one extent a turn.
+    /// `ext4_alloc_file_blocks`: one extent a turn, each in a transaction of its own.
     ///
     /// # Divergence from Linux
-    /// No transaction is started for each turn; an extent may have any length, not 32767 blocks.
-    async fn alloc_file_blocks(&self, blocks: Blocks, end: u64) -> Result<(), Errno> {
+    /// An extent may have any length, not 32767 blocks.
+    pub(crate) async fn alloc_file_blocks(&self, blocks: Blocks) -> Result<(), Errno> {
         let mut rest = blocks;
         while !rest.is_empty() {
+            let _handle = self.journal.start().await;
             let map = self.layer.allocate(rest).await?.assert_answers(rest);
             rest.lo = map.blocks.hi;
         }
-        self.grow(end).await;
         Ok(())
     }
 }

@@ -6,12 +6,14 @@ use crate::cache::{Place, Pte};
 use crate::folio::FolioRef;
 use crate::inode::{Inode, Part};
 use crate::layer::Layer;
-use crate::{Errno, Order, buffer_head, iomap};
-use maprace_extent::{Blocks, Origin};
+use crate::{Errno, Order, Switch, buffer_head, iomap};
+use maprace_extent::Origin;
 use maprace_runtime::{Effect, Runtime, RwSem, Spin, Step};
 
 static STORE: Step = Step::new("store");
 static LOAD: Step = Step::new("load");
+
+type ReadHold<'a, R> = <<R as Runtime>::RwSem<()> as RwSem<R, ()>>::Read<'a>;
 
 /// How a write fault ended.
 enum Mkwrite {
@@ -62,7 +64,7 @@ impl<L: Layer> Inode<L> {
     /// shared around the fill; the entry is set under the folio lock.
     async fn filemap_fault(&self, index: u32) -> Result<(), Errno> {
         let folio = {
-            let _shared = self.mapping.invalidate_lock.down_read().await;
+            let _shared = self.lock_for_fault().await;
             let folio = self.mapping.get_folio(index).await;
             let here = self.mapping.lock(&folio, || self.reads_size()).await;
             let (first, _) = self.geometry.bytes_of(self.geometry.blocks_in(index));
@@ -92,10 +94,28 @@ impl<L: Layer> Inode<L> {
         made
     }
 
-    /// `ext4_page_mkwrite`, delalloc, v5.10 to v6.12: `invalidate_lock` shared (`i_mmap_sem` in v5.10),
-    /// then the folio lock, then the mapping, in both orders. Returns with the folio locked.
+    /// `invalidate_lock` shared (`i_mmap_sem` up to v5.14); before ea3d7209ca01 there was no such lock.
+    async fn lock_for_fault(&self) -> Option<ReadHold<'_, L::Rt>> {
+        match self.knobs.faults_take_invalidate_lock {
+            Switch::On => Some(self.mapping.invalidate_lock.down_read().await),
+            Switch::Off => None,
+        }
+    }
+
+    /// `ext4_page_mkwrite`, v5.10 to v6.12: `invalidate_lock` shared, then the folio lock, then the
+    /// mapping, in both orders. Without delayed allocation buffer_head order starts a transaction
+    /// before it locks the folio. Returns with the folio locked.
+    ///
+    /// # Divergence from Linux
+    /// Without delayed allocation the kernel first locks the folio once to see whether all of it is
+    /// mapped, and then needs no transaction.
     async fn page_mkwrite(&self, folio: &FolioRef<L::Rt>) -> Result<Mkwrite, Errno> {
-        let _shared = self.mapping.invalidate_lock.down_read().await;
+        let _shared = self.lock_for_fault().await;
+        let delalloc = self.delalloc_now().await;
+        let _handle = match (delalloc, self.order) {
+            (false, Order::BufferHead) => Some(self.journal.start().await),
+            (true, _) | (_, Order::Iomap) => None,
+        };
         let here = self.mapping.lock(folio, || self.reads_size()).await;
         let in_file = self.geometry.blocks_of(0, self.i_size());
         let blocks = self.geometry.blocks_in(folio.index).within(in_file);
@@ -106,10 +126,16 @@ impl<L: Layer> Inode<L> {
             return Err(Errno::Sigbus);
         }
         match self.order {
-            Order::BufferHead => buffer_head::page_mkwrite(self, folio, blocks).await?,
-            Order::Iomap => iomap::page_mkwrite(self, blocks).await?,
+            Order::BufferHead => {
+                let mapped = buffer_head::page_mkwrite(self, folio, blocks, delalloc).await;
+                if mapped.is_err() {
+                    self.leave_reserved(blocks).await;
+                }
+                mapped?;
+                self.mark_dirty(folio, blocks).await;
+            }
+            Order::Iomap => iomap::page_mkwrite(self, folio, blocks).await?,
         }
-        self.mapping.mark_dirty(folio, blocks).await;
         Ok(Mkwrite::Done)
     }
 
@@ -156,10 +182,5 @@ impl<L: Layer> Inode<L> {
                 true
             })
             .await
-    }
-
-    /// The blocks of the file.
-    pub(crate) fn file_blocks(&self) -> Blocks {
-        self.geometry.blocks_of(0, self.i_size())
     }
 }

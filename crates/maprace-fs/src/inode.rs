@@ -2,12 +2,13 @@
 //! own; here is what they share.
 
 use crate::cache::{AddressSpace, Place};
-use crate::check::{Broken, Checker, Log, Seen, Truth, truth_at_start};
+use crate::check::{Broken, Checker, Log, Seen, Truth, mapping_is_current, truth_at_start};
 use crate::device::Device;
 use crate::folio::FolioRef;
-use crate::layer::Layer;
+use crate::layer::{Layer, Mapping};
+use crate::journal::Journal;
 use crate::setup::{Geometry, Planted, Setup};
-use crate::{Knobs, Order};
+use crate::{Cookie, Errno, Knobs, Order};
 use maprace_extent::{Blocks, Content, Origin};
 use maprace_runtime::{Effect, Foot, Key, Runtime, RwSem, SemSteps, Spin, Step, sem_steps};
 use std::ops::Range;
@@ -15,7 +16,8 @@ use std::sync::Arc;
 
 static I_RWSEM: SemSteps = sem_steps!("i_rwsem");
 static COPY_IN: Step = Step::new("copy_folio_from_iter_atomic");
-static I_SIZE_WRITE: Step = Step::new("i_size_write");
+static BALANCE_DIRTY: Step = Step::new("balance_dirty_pages_ratelimited");
+static SHORT_WRITE: Step = Step::new("block_write_end");
 static MARK_UPTODATE: Step = Step::new("folio_mark_uptodate");
 
 /// `i_size` and `i_disksize`, in bytes.
@@ -32,8 +34,14 @@ pub struct Inode<L: Layer> {
     pub(crate) knobs: Knobs,
     pub(crate) order: Order,
     pub(crate) planted: Option<Planted>,
-    /// `i_size` when the world was built: I/O that ends below it never moves `i_disksize`.
+    /// I/O that ends below it never moves `i_disksize`: `i_size` when the world was built, or 0 where it
+    /// may shrink.
     pub(crate) size_at_start: u64,
+    /// Mount option `delalloc`.
+    pub(crate) delalloc: bool,
+    /// No operation reaches this block, wherever the file ends.
+    pub(crate) farthest: u32,
+    pub(crate) journal: Journal<L::Rt>,
     pub(crate) i_rwsem: <L::Rt as Runtime>::RwSem<()>,
     pub(crate) mapping: AddressSpace<L::Rt>,
     pub(crate) sizes: <L::Rt as Runtime>::Spin<Sizes>,
@@ -53,14 +61,19 @@ impl<L: Layer> Inode<L> {
     /// The inode of `setup` over `layer`; broken invariants go to `log`.
     pub fn new(rt: &L::Rt, setup: &Setup, layer: L, log: Arc<Log>) -> Inode<L> {
         let size = setup.file.size;
-        let blocks = setup.file_blocks() + setup.free_blocks;
+        let clusters = setup.geometry.cluster_blocks;
+        let blocks = setup.file_blocks().next_multiple_of(clusters) + setup.free_blocks;
+        let settled = if setup.shrinks { 0 } else { size };
         let inode = Inode {
             rt: rt.clone(),
             geometry: setup.geometry,
             knobs: setup.protocol.knobs,
             order: setup.order,
             planted: setup.planted,
-            size_at_start: size.next_multiple_of(u64::from(setup.geometry.block)),
+            size_at_start: settled.next_multiple_of(u64::from(setup.geometry.block)),
+            delalloc: setup.delalloc,
+            farthest: setup.farthest,
+            journal: Journal::new(rt, setup),
             i_rwsem: RwSem::new(rt, Key::only("i_rwsem"), &I_RWSEM, ()),
             mapping: AddressSpace::new(rt, setup.geometry),
             sizes: Spin::new(rt, Key::only("i_size"), Sizes { i_size: size, i_disksize: size }),
@@ -163,9 +176,9 @@ impl<L: Layer> Inode<L> {
         })
     }
 
-    /// Copies the bytes of `part` of write `id`, which starts at `start`, into the locked folio: the
-    /// blocks become uptodate and dirty. The caller has filled what the write leaves of them.
-    pub(crate) async fn copy_in(&self, folio: &FolioRef<L::Rt>, id: u32, start: u64, part: Part) {
+    /// Copies the bytes of `part` of `write` into the locked folio: the blocks become uptodate and
+    /// dirty. The caller has filled what the write leaves of them.
+    pub(crate) async fn copy_in(&self, folio: &FolioRef<L::Rt>, write: Write, part: Part) {
         let blocks = self.geometry.blocks_of(part.lo, part.hi);
         let (first, end) = self.geometry.bytes_of(blocks);
         let at = part.index..part.index + 1;
@@ -176,11 +189,14 @@ impl<L: Layer> Inode<L> {
                 Effect::Write,
             ))
         };
-        let origin = Origin::Write { id, offset: part.lo - start };
+        let origin = Origin::Write { id: write.id, offset: part.lo - write.lo };
         let dirty = !self.has(Planted::CopyLeavesClean);
         self.mapping
             .step(&COPY_IN, foot, |pages| {
-                self.truth.nested(|truth| truth.write(part.lo, part.hi, origin));
+                self.truth.nested(|truth| {
+                    truth.write(part.lo, part.hi, origin);
+                    truth.not_reserved_only(blocks);
+                });
                 folio.with(|state| {
                     state.bytes.set(part.lo, part.hi, origin);
                     for lblk in blocks.iter() {
@@ -196,20 +212,47 @@ impl<L: Layer> Inode<L> {
         self.grow(part.hi).await;
     }
 
-    /// `i_size_write`, when the file ends before `end`; `i_rwsem` is held exclusively.
-    pub(crate) async fn grow(&self, end: u64) {
-        let old = self.i_size();
-        if end <= old {
-            return;
+    /// A write or fault in buffer_head order has mapped `blocks` and then failed: what it reserved stays
+    /// until somebody writes there or the inode goes.
+    pub(crate) async fn leave_reserved(&self, blocks: Blocks) {
+        let (first, end) = self.geometry.bytes_of(blocks);
+        let foot = || self.bytes(first, end, Effect::Write);
+        self.truth.with(&SHORT_WRITE, foot, |truth| truth.leave_reserved(blocks)).await;
+    }
+
+    /// `folio_mark_dirty` of some blocks of a locked folio, for a store that will follow.
+    pub(crate) async fn mark_dirty(&self, folio: &FolioRef<L::Rt>, blocks: Blocks) {
+        self.mapping.mark_dirty(folio, blocks).await;
+        let stale = |truth: &Truth| blocks.iter().any(|lblk| truth.is_reserved_only(lblk));
+        if self.truth.peek(stale) {
+            let (lo, hi) = self.geometry.bytes_of(blocks);
+            let foot = || self.bytes(lo, hi, Effect::Write);
+            self.truth.with(&SHORT_WRITE, foot, |truth| truth.not_reserved_only(blocks)).await;
         }
-        let size = self.sizes.object();
-        let foot = || Foot::write(size, 0, 1).and(self.bytes(old, end, Effect::Write));
-        self.sizes
-            .with(&I_SIZE_WRITE, foot, |sizes| {
-                sizes.i_size = end;
-                self.truth.nested(|truth| truth.grow(old, end));
-            })
-            .await;
+    }
+
+    /// Whether a write or a fault may reserve now and leave allocation to writeback.
+    pub(crate) async fn delalloc_now(&self) -> bool {
+        self.delalloc && !self.layer.is_short_of_space().await
+    }
+
+    /// `balance_dirty_pages_ratelimited`: the throttling of whoever dirties pages.
+    ///
+    /// # Divergence from Linux
+    /// A point at which others may run, in iomap order, where a mapping ages meanwhile; in buffer_head
+    /// order nothing is held or open then. There is no limit of dirty pages and no flusher.
+    pub(crate) async fn balance_dirty_pages(&self) {
+        self.rt.io(&BALANCE_DIRTY, || Foot::NONE, 0, || ()).await;
+    }
+
+    /// The byte that no operation reaches.
+    pub(crate) fn far_pos(&self) -> u64 {
+        self.geometry.bytes_of(Blocks::new(0, self.farthest)).1
+    }
+
+    /// All folios that any operation reaches.
+    pub(crate) fn all_folios(&self) -> Range<u32> {
+        self.geometry.folios_of(Blocks::new(0, self.farthest))
     }
 
     /// Fills what is not uptodate of a locked folio from the medium, or with zeroes where nothing is
@@ -255,6 +298,16 @@ impl<L: Layer> Inode<L> {
         folio.with(|state| state.bytes.copy(lo, &content, lo, hi - lo));
     }
 
+    /// A mapping that was just found valid is what the layer says now.
+    pub(crate) fn check_mapping(&self, map: &Mapping, part: Part) {
+        if self.knobs.cookie == Cookie::On {
+            let blocks = self.geometry.blocks_of(part.lo, part.hi).within(map.blocks);
+            if let Some(broken) = mapping_is_current(&self.layer, map, blocks) {
+                self.log.broken(broken);
+            }
+        }
+    }
+
     /// Writes a wrong byte down.
     pub(crate) fn report(&self, seen: Option<Seen>) {
         if let Some(Seen { pos }) = seen {
@@ -282,6 +335,16 @@ impl<L: Layer> Inode<L> {
     /// `i_size`, in bytes.
     pub fn size_now(&self) -> u64 {
         self.sizes.peek(|sizes| sizes.i_size)
+    }
+
+    /// `i_disksize` and `i_size`, in bytes.
+    pub(crate) fn sizes_now(&self) -> (u64, u64) {
+        self.sizes.peek(|sizes| (sizes.i_disksize, sizes.i_size))
+    }
+
+    /// Whether a short write has left block `lblk` reserved.
+    pub(crate) fn is_left_reserved(&self, lblk: u32) -> bool {
+        self.truth.peek(|truth| truth.is_reserved_only(lblk))
     }
 
     pub(crate) fn truth_now(&self) -> Content {
@@ -336,4 +399,40 @@ pub(crate) struct Part {
     pub(crate) index: u32,
     pub(crate) lo: u64,
     pub(crate) hi: u64,
+}
+
+impl Part {
+    /// The part of it before byte `end`.
+    pub(crate) fn before(self, end: u64) -> Option<Part> {
+        (self.lo < end).then(|| Part { hi: self.hi.min(end), ..self })
+    }
+}
+
+/// A `write(2)`: its name, its bytes, and where the copy from the user fails.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Write {
+    pub(crate) id: u32,
+    pub(crate) lo: u64,
+    pub(crate) hi: u64,
+    /// The first byte that cannot be read from the user.
+    pub(crate) fails: Option<u64>,
+    /// Where the file ended when the write began.
+    pub(crate) old_size: u64,
+}
+
+impl Write {
+    /// What can be copied of `part`.
+    pub(crate) fn copied(self, part: Part) -> Option<Part> {
+        self.fails.map_or(Some(part), |fails| part.before(fails))
+    }
+
+    /// The same write to a file of `size` bytes, which `i_rwsem` keeps as it is.
+    pub(crate) fn on(self, size: u64) -> Write {
+        Write { old_size: size, ..self }
+    }
+
+    /// What `write(2)` returns after `pos`: a short count, or EFAULT when nothing was copied.
+    pub(crate) fn short(self, pos: u64) -> Result<(), Errno> {
+        if pos > self.lo { Ok(()) } else { Err(Errno::Efault) }
+    }
 }

@@ -27,19 +27,24 @@ impl<L: Layer> Inode<L> {
     /// `ext4_end_bio`, `ext4_end_io_end`, `ext4_release_io_end`, v6.8: the writeback bits cover the
     /// conversion.
     pub(crate) async fn end_io(&self, io: IoEnd<L::Rt>) {
+        if self.has(Planted::WritebackEndsEarly) {
+            self.end_writeback(&io, Converted::No).await;
+        }
         let early = self.has(Planted::ConvertBeforeData);
-        let mut on_medium = false;
         if !early {
             self.device.write(&io.segments.0).await;
-            on_medium = true;
         }
         for blocks in merged(&io.unwritten) {
-            if !on_medium {
+            if early {
                 self.log.broken(Broken::at(Checker::WrittenAfterData, blocks.lo));
             }
-            self.layer.convert(blocks).await;
+            let convert = async {
+                let _handle = self.journal.start_reserved().await;
+                self.layer.convert(blocks).await;
+            };
+            self.rt.call("ext4_end_io_end", convert).await;
         }
-        if !on_medium {
+        if early {
             self.device.write(&io.segments.0).await;
         }
         let end =
@@ -47,10 +52,29 @@ impl<L: Layer> Inode<L> {
         if let Some(end) = end.filter(|end| *end > self.size_at_start) {
             self.update_disksize(end).await;
         }
+        if !self.has(Planted::WritebackEndsEarly) {
+            self.end_writeback(&io, Converted::All).await;
+        }
+    }
+
+    /// `folio_end_writeback` of every folio.
+    async fn end_writeback(&self, io: &IoEnd<L::Rt>, converted: Converted) {
+        if let (Converted::No, Some(blocks)) = (converted, io.unwritten.first()) {
+            self.log.broken(Broken::at(Checker::WritebackCoversConversion, blocks.lo));
+        }
         for folio in &io.folios {
             self.mapping.end_writeback(folio).await;
         }
     }
+}
+
+/// What has become of the unwritten blocks of an I/O.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Converted {
+    /// Nothing yet.
+    No,
+    /// They are written.
+    All,
 }
 
 /// Adjacent ranges as one.

@@ -8,55 +8,93 @@
 //! No release has ext4 in this order; it follows the posted series: several blocks are inserted at once
 //! under every protocol, and a delayed mapping that reserved something is `IOMAP_F_NEW` (a knob).
 
-use crate::cache::Place;
+use crate::check::{Broken, Checker};
 use crate::folio::FolioRef;
-use crate::inode::{Inode, Part};
+use crate::inode::{Inode, Part, Write};
+use crate::knobs::DelallocRelease;
 use crate::layer::{Layer, Mapping};
+use crate::setup::Planted;
 use crate::{Cookie, Errno, Status};
 use maprace_extent::Blocks;
-use maprace_runtime::{Effect, Runtime, RwSem, Step};
+use maprace_runtime::{Runtime, RwSem};
 
-static SEEK: Step = Step::new("mapping_seek_hole_data");
-
-/// `iomap_file_buffered_write`: maps, writes folio after folio, maps the rest again if it went stale.
-pub(crate) async fn buffered_write<L: Layer>(
-    inode: &Inode<L>,
-    id: u32,
-    lo: u64,
-    hi: u64,
-) -> Result<(), Errno> {
+/// `iomap_file_buffered_write` and `iomap_write_iter`: maps, writes folio after folio, maps the rest
+/// again if it went stale. Between mapping and lock stands the throttling.
+pub(crate) async fn buffered_write<L: Layer>(inode: &Inode<L>, write: Write) -> Result<(), Errno> {
     let _i_rwsem = inode.i_rwsem.down_write().await;
-    let mut pos = lo;
-    while pos < hi {
-        let want = inode.geometry.blocks_of(pos, hi);
-        let begin = inode.layer.map_for_write(want);
+    let write = write.on(inode.i_size());
+    let (mut pos, mut failed, mut stale_at) = (write.lo, false, None);
+    while pos < write.hi && !failed {
+        let want = inode.geometry.blocks_of(pos, write.hi);
+        let begin = write_map(inode, want);
         let map = inode.rt.call("iomap_begin", begin).await?.assert_answers(want);
         assert_ne!(map.status, Status::Hole, "blocks are mapped for a write");
-        let end = hi.min(inode.geometry.bytes_of(map.blocks).1);
+        let end = write.hi.min(inode.geometry.bytes_of(map.blocks).1);
         for part in inode.parts(pos, end) {
+            inode.balance_dirty_pages().await;
             let folio = inode.mapping.lock_folio(part.index).await;
-            if !iomap_valid(inode, &map).await {
+            if !iomap_valid(inode, &map, part, &mut stale_at).await {
                 inode.end_write(&folio).await;
                 break;
             }
             write_begin(inode, &folio, part, &map).await;
-            inode.copy_in(&folio, id, lo, part).await;
+            if let Some(copied) = write.copied(part) {
+                inode.copy_in(&folio, write, copied).await;
+                pos = copied.hi;
+            }
             inode.end_write(&folio).await;
-            pos = part.hi;
+            inode.isize_extended(write, part).await;
+            failed = pos < part.hi;
+            if failed {
+                break;
+            }
         }
         inode.rt.call("iomap_end", iomap_end(inode, &map, pos)).await;
     }
-    Ok(())
+    if failed { write.short(pos) } else { Ok(()) }
 }
 
-/// `iomap_valid`, under the folio lock.
-async fn iomap_valid<L: Layer>(inode: &Inode<L>, map: &Mapping) -> bool {
+/// `iomap_begin` of a write: `ext4_iomap_buffered_da_write_begin` as posted, or, near ENOSPC and with
+/// delayed allocation off, `ext4_iomap_buffered_write_begin`, with a transaction of its own.
+async fn write_map<L: Layer>(inode: &Inode<L>, want: Blocks) -> Result<Mapping, Errno> {
+    if inode.delalloc_now().await {
+        return inode.layer.map_for_write(want).await;
+    }
+    let _handle = inode.journal.start().await;
+    let map = inode.layer.allocate(want).await?;
+    if inode.knobs.cookie == Cookie::Late {
+        return Ok(Mapping { cookie: inode.layer.sequence().await, ..map });
+    }
+    Ok(map)
+}
+
+/// `iomap_valid`, under the folio lock. `stale_at`: the sequence by which the last mapping of this write
+/// was stale; the one taken after it is stale only if something has changed again.
+async fn iomap_valid<L: Layer>(
+    inode: &Inode<L>,
+    map: &Mapping,
+    part: Part,
+    stale_at: &mut Option<u64>,
+) -> bool {
     if inode.knobs.cookie == Cookie::Off {
         return true;
     }
-    let valid = inode.layer.sequence().await == map.cookie;
+    let now = inode.layer.sequence().await;
+    let valid = match inode.planted {
+        Some(Planted::StaleMapUsed) => true,
+        Some(Planted::NeverValid) => false,
+        _ => now == map.cookie,
+    };
     inode.rt.saw(|| (if valid { "valid" } else { "IOMAP_F_STALE" }).to_string());
-    valid
+    if valid {
+        inode.check_mapping(map, part);
+        return true;
+    }
+    if stale_at.replace(now) == Some(now) {
+        inode.log.broken(Broken::at(Checker::StaleRetriesEnd, map.blocks.lo));
+        return true;
+    }
+    false
 }
 
 /// `__iomap_write_begin`, on the locked folio: fills what the write leaves of each touched block, as
@@ -78,16 +116,23 @@ async fn write_begin<L: Layer>(
 }
 
 /// `iomap_end` of a write, with `iomap_write_delalloc_release`: what the mapping reserved past `pos`
-/// goes back, but for blocks that somebody has dirtied meanwhile.
+/// goes back, but for blocks that somebody has dirtied meanwhile. Before v6.2 the page cache over it
+/// was dropped instead, first under no lock.
 async fn iomap_end<L: Layer>(inode: &Inode<L>, map: &Mapping, pos: u64) {
-    let unused = map.blocks.within(inode.geometry.blocks_of(pos, u64::from(u32::MAX)));
-    let (first, _) = inode.geometry.bytes_of(unused);
-    let unused = if first < pos { Blocks::new(unused.lo + 1, unused.hi) } else { unused };
+    let unused = map.blocks.within(inode.geometry.whole_blocks_of(pos, inode.far_pos()));
     if map.status != Status::Delalloc || !map.new || unused.is_empty() {
         return;
     }
-    let _invalidate = inode.mapping.invalidate_lock.down_write().await;
-    let mut kept = dirty_in(inode, unused).await;
+    let release = inode.knobs.delalloc_release;
+    let _invalidate = match release {
+        DelallocRelease::Unlocked => None,
+        _ => Some(inode.mapping.invalidate_lock.down_write().await),
+    };
+    if release != DelallocRelease::SkipsDirty {
+        inode.drop_unused(unused).await;
+        return inode.layer.punch_delalloc(unused).await;
+    }
+    let mut kept = inode.dirty_in(unused).await;
     kept.push(unused.hi);
     let mut lo = unused.lo;
     for dirty in kept {
@@ -99,30 +144,18 @@ async fn iomap_end<L: Layer>(inode: &Inode<L>, map: &Mapping, pos: u64) {
     }
 }
 
-/// `mapping_seek_hole_data` over the page cache: the dirty blocks among `blocks`.
-async fn dirty_in<L: Layer>(inode: &Inode<L>, blocks: Blocks) -> Vec<u32> {
-    let at = inode.geometry.folios_of(blocks);
-    let foot = || {
-        let tags = inode.mapping.touch(Place::Tag, at.clone(), Effect::Read);
-        tags.and(inode.mapping.touch(Place::Slot, at.clone(), Effect::Read))
-    };
-    inode
-        .mapping
-        .step(&SEEK, foot, |pages| {
-            let folios: Vec<_> = at.clone().filter_map(|i| pages.folio(i)).collect();
-            let dirty = folios.iter().flat_map(|folio| folio.with(|state| state.dirty()));
-            dirty.filter(|lblk| blocks.contains(*lblk)).collect()
-        })
-        .await
-}
-
 /// `iomap_page_mkwrite`: the folio is locked first in this order too; maps all of it inside the file.
-pub(crate) async fn page_mkwrite<L: Layer>(inode: &Inode<L>, blocks: Blocks) -> Result<(), Errno> {
+pub(crate) async fn page_mkwrite<L: Layer>(
+    inode: &Inode<L>,
+    folio: &FolioRef<L::Rt>,
+    blocks: Blocks,
+) -> Result<(), Errno> {
     let mut rest = blocks;
     while !rest.is_empty() {
-        let begin = inode.layer.map_for_write(rest);
+        let begin = write_map(inode, rest);
         let map = inode.rt.call("iomap_begin", begin).await?.assert_answers(rest);
         assert_ne!(map.status, Status::Hole, "blocks are mapped for a fault");
+        inode.mark_dirty(folio, map.blocks).await;
         rest.lo = map.blocks.hi;
     }
     Ok(())

@@ -83,6 +83,39 @@ knob! {
 }
 
 knob! {
+    /// Under which locks collapse and insert range write out what they are about to move.
+    Flush {
+        /// Before `i_rwsem` is taken, under none. Up to v4.4.
+        Unlocked = "unlocked",
+        /// Under `i_rwsem` and `invalidate_lock`.
+        Locked = "locked",
+    }
+}
+
+knob! {
+    /// How a short write in iomap order gives back what it reserved and did not use.
+    DelallocRelease {
+        /// Drops the page cache over it, then what is delayed, under no lock. XFS up to v6.1.
+        Unlocked = "unlocked",
+        /// The same under `invalidate_lock`: what others dirtied there goes too.
+        Truncates = "truncates",
+        /// Under `invalidate_lock`, and leaves what is dirty alone. From v6.2 on.
+        SkipsDirty = "skips-dirty",
+    }
+}
+
+knob! {
+    /// Where a path that needs a transaction and a folio lock starts the transaction.
+    Handle {
+        /// Writeback starts it where the other order would: mixed, as no kernel is.
+        Mixed = "mixed",
+        /// Every path where its order has it: before the folio lock in buffer_head order, after it in
+        /// iomap order.
+        OfOrder = "of-order",
+    }
+}
+
+knob! {
     /// What comes first in a buffered write.
     Order {
         /// Lock the folio, then map.
@@ -111,7 +144,31 @@ pub struct Knobs {
     pub cookie: Cookie,
     /// Whether a delayed mapping that reserved something is `IOMAP_F_NEW`.
     pub iomap_f_new: Switch,
+    /// Whether page faults hold `invalidate_lock` shared (`i_mmap_sem`, after v4.4).
+    pub faults_take_invalidate_lock: Switch,
+    /// Under which locks collapse and insert range flush.
+    pub flush: Flush,
+    /// How a short write gives back what is delayed and not used.
+    pub delalloc_release: DelallocRelease,
+    /// Whether zeroing part of a block looks at the page cache where the mapping says unwritten (v6.12).
+    pub zero_looks_at_cache: Switch,
+    /// Whether iomap writeback compares the sequence before it uses a mapping again.
+    pub writeback_cookie: Switch,
+    /// Whether fiemap holds `i_rwsem` shared (v6.16).
+    pub fiemap_takes_i_rwsem: Switch,
+    /// Whether writeback leaves alone what it reads of an extent leaf beside its own blocks (v6.16).
+    pub writeback_nocache: Switch,
+    /// Whether the same is true while an extent is split (v7.0).
+    pub split_nocache: Switch,
+    /// Whether a written extent in the status tree is never tagged delayed (v4.1).
+    pub written_never_delayed: Switch,
+    /// Where transactions start.
+    pub handle: Handle,
 }
+
+/// The knobs that only iomap order feels.
+pub const OF_IOMAP: [&str; 5] =
+    ["cookie", "iomap_f_new", "delalloc_release", "zero_looks_at_cache", "writeback_cookie"];
 
 /// Calls `$with!(field, Type)` for every knob, so that no list of them can be forgotten.
 macro_rules! each_knob {
@@ -124,6 +181,16 @@ macro_rules! each_knob {
         $with!(zero_range, ZeroRange);
         $with!(cookie, Cookie);
         $with!(iomap_f_new, Switch);
+        $with!(faults_take_invalidate_lock, Switch);
+        $with!(flush, Flush);
+        $with!(delalloc_release, DelallocRelease);
+        $with!(zero_looks_at_cache, Switch);
+        $with!(writeback_cookie, Switch);
+        $with!(fiemap_takes_i_rwsem, Switch);
+        $with!(writeback_nocache, Switch);
+        $with!(split_nocache, Switch);
+        $with!(written_never_delayed, Switch);
+        $with!(handle, Handle);
     };
 }
 
@@ -183,19 +250,13 @@ impl Knobs {
     /// Whether no kernel release ever had ext4 like this. The knobs of iomap order are left out: that
     /// order is a posted series in every setting.
     pub fn is_counterfactual(&self) -> bool {
-        use Switch::{Off, On};
-        let era = (self.insert, self.recheck, self.accounting);
-        let locks = self.fillers_take_invalidate_lock;
-        let (old, new) = (Accounting::V5_10, Accounting::V6_12);
-        let known = match era {
-            (Insert::Shared, Off, a) if a == old => self.zero_range == ZeroRange::V5_10,
-            (Insert::Exclusive, Off | On, a) if a == old => {
-                locks == On && self.zero_range == ZeroRange::V5_10
-            }
-            (Insert::Exclusive, On, a) if a == new => locks == On,
-            _ => false,
+        let of_ext4 = |knobs: &Knobs| {
+            let mut values = knobs.values();
+            values.retain(|(knob, _)| !OF_IOMAP.contains(knob));
+            values
         };
-        !known || self.fallocate_takes_invalidate_lock == On
+        let own = of_ext4(self);
+        !crate::protocol::releases().iter().any(|release| of_ext4(release) == own)
     }
 }
 
@@ -231,5 +292,21 @@ mod tests {
         knobs.set("recheck", "off").unwrap();
         assert!(knobs.is_counterfactual());
         assert!(protocol::preset("exclusive").unwrap().knobs.is_counterfactual());
+    }
+
+    #[test]
+    fn releases_between_and_after_the_presets_are_known() {
+        let turn = |preset: &str, knobs: &[(&str, &str)]| {
+            let mut turned = protocol::preset(preset).unwrap().knobs;
+            knobs.iter().for_each(|(knob, value)| turned.set(knob, value).unwrap());
+            turned.is_counterfactual()
+        };
+        assert!(!turn("v5.10", &[("fillers_take_invalidate_lock", "on")]), "v5.15");
+        assert!(!turn("v6.12", &[("zero_range", "v6.15")]), "v6.15");
+        let v6_16 = [("zero_range", "v6.15"), ("fiemap_takes_i_rwsem", "on")];
+        assert!(turn("v6.12", &v6_16), "both fixes came in v6.16");
+        assert!(!turn("v6.12", &[v6_16[0], v6_16[1], ("writeback_nocache", "on")]), "v6.16");
+        assert!(!turn("v6.12", &[("cookie", "off"), ("delalloc_release", "unlocked")]));
+        assert!(turn("v5.10", &[("zero_range", "v6.15")]));
     }
 }

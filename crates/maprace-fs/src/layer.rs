@@ -3,7 +3,7 @@
 //! A layer is a room below the page cache. It is asked with or without folio locks held, and takes
 //! its own. Answers are never trusted: the caller runs [`Mapping::assert_answers`] on each.
 
-use crate::{Books, Errno, Log, Setup};
+use crate::{Books, Errno, Handle, Log, Setup};
 use maprace_extent::{Blocks, Pblk};
 use maprace_runtime::{Object, Runtime};
 use std::future::Future;
@@ -66,7 +66,16 @@ pub enum Delay {
     Books,
 }
 
-/// An extent layer.
+/// Why blocks are taken away.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Removal {
+    /// Punch hole: a hole stays, which may be cached.
+    Punch,
+    /// Truncate: the file ends before them.
+    Truncate,
+}
+
+/// An extent layer. The methods after `evict` have a default: a layer without them answers EOPNOTSUPP.
 pub trait Layer: Sized + 'static {
     /// The world it lives in.
     type Rt: Runtime;
@@ -85,8 +94,13 @@ pub trait Layer: Sized + 'static {
     ) -> impl Future<Output = Result<Mapping, Errno>>;
     /// Unwritten to written, once the data is on the medium.
     fn convert(&self, blocks: Blocks) -> impl Future<Output = ()>;
-    /// Takes everything of `blocks` away, for punch hole.
-    fn remove(&self, blocks: Blocks) -> impl Future<Output = ()>;
+    /// Takes everything of `blocks` away. May drop its lock in between to restart `handle`.
+    fn remove(
+        &self,
+        handle: &mut Handle<'_, Self::Rt>,
+        blocks: Blocks,
+        why: Removal,
+    ) -> impl Future<Output = ()>;
     /// Gives back the delayed blocks of `blocks` that a write reserved and did not use.
     fn punch_delalloc(&self, blocks: Blocks) -> impl Future<Output = ()>;
     /// The sequence now: a mapping with another cookie is stale.
@@ -95,6 +109,38 @@ pub trait Layer: Sized + 'static {
     fn shrink(&self, blocks: Blocks) -> impl Future<Output = ()>;
     /// The inode goes; returns what is still reserved for it.
     fn evict(&self) -> impl Future<Output = u32>;
+
+    /// Allocates the first of `want` unwritten and makes what is written there unwritten: zero range.
+    fn zero(&self, want: Blocks) -> impl Future<Output = Result<Mapping, Errno>> {
+        let _ = want;
+        async { Err(Errno::Eopnotsupp) }
+    }
+    /// Allocates the first of `want` for direct I/O, which converts just what it asked for.
+    fn allocate_for_direct(&self, want: Blocks) -> impl Future<Output = Result<Mapping, Errno>> {
+        self.allocate(want)
+    }
+    /// Takes `blocks` away and moves all that follows to where they began: collapse range.
+    fn collapse(
+        &self,
+        handle: &mut Handle<'_, Self::Rt>,
+        blocks: Blocks,
+    ) -> impl Future<Output = Result<(), Errno>> {
+        let _ = (handle, blocks);
+        async { Err(Errno::Eopnotsupp) }
+    }
+    /// Moves all from the first of `blocks` on to behind them: insert range.
+    fn make_room(
+        &self,
+        handle: &mut Handle<'_, Self::Rt>,
+        blocks: Blocks,
+    ) -> impl Future<Output = Result<(), Errno>> {
+        let _ = (handle, blocks);
+        async { Err(Errno::Eopnotsupp) }
+    }
+    /// Whether space is too short to promise any more of it: `ext4_nonda_switch`.
+    fn is_short_of_space(&self) -> impl Future<Output = bool> {
+        async { false }
+    }
 
     /// The state that checkers compare, unless somebody is in the middle of changing it. Not a step.
     fn books(&self) -> Option<Books>;

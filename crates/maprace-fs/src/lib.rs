@@ -8,21 +8,29 @@ mod device;
 mod errno;
 mod folio;
 mod inode;
+mod journal;
 mod knobs;
 mod ops;
 mod setup;
 
 mod buffer_head;
+mod collapse;
+mod direct;
+mod drop_cache;
 mod evict;
 mod fallocate;
 mod fault;
+mod fiemap;
 mod fsync;
 mod io_end;
 mod iomap;
+mod isize;
 mod punch;
 mod read;
 mod reclaim;
+mod truncate;
 mod writeback;
+mod zero_range;
 
 pub mod check;
 pub mod ext4;
@@ -32,8 +40,12 @@ pub mod protocol;
 pub use check::{Books, Broken, Checker, Log};
 pub use errno::Errno;
 pub use inode::Inode;
-pub use knobs::{Accounting, Cookie, Insert, KnobError, Knobs, Order, Switch, ZeroRange};
-pub use layer::{Layer, LayerKind, Mapping, Status};
+pub use journal::Handle;
+pub use knobs::{
+    Accounting, Cookie, DelallocRelease, Flush, Insert, KnobError, Knobs, OF_IOMAP, Order, Switch,
+    ZeroRange,
+};
+pub use layer::{Layer, LayerKind, Mapping, Removal, Status};
 /// A range of logical blocks; also what a layer of one's own is written with.
 pub use maprace_extent::Blocks;
 pub use ops::{Op, Request, settle};

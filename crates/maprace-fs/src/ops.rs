@@ -1,7 +1,7 @@
 //! The operations of a task, and what each is called in the kernel.
 
 use crate::folio::FolioRef;
-use crate::inode::Inode;
+use crate::inode::{Inode, Write};
 use crate::layer::Layer;
 use crate::setup::Planted;
 use crate::writeback::{Sync, writepages};
@@ -22,8 +22,22 @@ pub enum Op {
     MmapRead,
     /// `fallocate(2)`, mode 0.
     Fallocate,
+    /// `write(2)` with O_DIRECT.
+    DioWrite,
     /// `fallocate(2)`, `FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE`.
     PunchHole,
+    /// `fallocate(2)`, `FALLOC_FL_ZERO_RANGE`.
+    ZeroRange,
+    /// `fallocate(2)`, `FALLOC_FL_COLLAPSE_RANGE`.
+    CollapseRange,
+    /// `fallocate(2)`, `FALLOC_FL_INSERT_RANGE`.
+    InsertRange,
+    /// `truncate(2)`, to the size that stands in `pos`.
+    Truncate,
+    /// `FS_IOC_FIEMAP`.
+    Fiemap,
+    /// A journal commit.
+    Commit,
     /// Background writeback; returns when everything is submitted.
     Writeback,
     /// `fsync(2)`.
@@ -34,6 +48,14 @@ pub enum Op {
     ShrinkEs,
     /// The inode is evicted; only after all tasks.
     Evict,
+}
+
+impl Op {
+    /// Whether it may start I/O that completes in a task of its own.
+    pub fn starts_io(self) -> bool {
+        use Op::{CollapseRange, DioWrite, Fsync, InsertRange, Writeback};
+        matches!(self, Fsync | Writeback | DioWrite | CollapseRange | InsertRange)
+    }
 }
 
 /// One operation of one task.
@@ -47,6 +69,8 @@ pub struct Request {
     pub pos: u64,
     /// How many bytes.
     pub len: u64,
+    /// The first byte that a write cannot read from its user.
+    pub fails: Option<u64>,
 }
 
 impl<L: Layer> Inode<L> {
@@ -55,19 +79,30 @@ impl<L: Layer> Inode<L> {
     /// # Errors
     /// What the kernel would return: a result of the model.
     pub async fn run(self: &Arc<Self>, request: Request) -> Result<(), Errno> {
-        let Request { id, op, pos, len } = request;
+        let Request { id, op, pos, len, fails } = request;
         let end = pos + len;
+        let write = Write { id, lo: pos, hi: end, fails, old_size: 0 };
         let folios = self.folios_at(pos, end);
         match op {
             Op::Write => match self.order {
-                Order::BufferHead => buffer_head::buffered_write(self, id, pos, end).await,
-                Order::Iomap => iomap::buffered_write(self, id, pos, end).await,
+                Order::BufferHead => buffer_head::buffered_write(self, write).await,
+                Order::Iomap => iomap::buffered_write(self, write).await,
             },
+            Op::DioWrite => self.direct_write(write).await,
             Op::Read => self.read(id, pos, end).await,
             Op::MmapWrite => self.mmap_write(id, pos, end).await,
             Op::MmapRead => self.mmap_read(pos, end).await,
             Op::Fallocate => self.fallocate(pos, end).await,
             Op::PunchHole => self.punch_hole(id, pos, end).await,
+            Op::ZeroRange => self.zero_range(id, pos, end).await,
+            Op::CollapseRange => self.collapse_range(id, pos, end).await,
+            Op::InsertRange => self.insert_range(id, pos, end).await,
+            Op::Truncate => self.truncate(pos).await,
+            Op::Fiemap => self.fiemap(self.geometry.blocks_of(pos, end)).await,
+            Op::Commit => {
+                self.journal.commit().await;
+                Ok(())
+            }
             Op::Writeback => {
                 writepages(self, folios, Sync::None).await;
                 Ok(())

@@ -3,7 +3,9 @@
 //! A line names the preset, the file with its `ext4_da_map_blocks`, and its knobs. A command's `--set`
 //! turns single knobs; turning `insert` or `recheck` picks the function that fits the new setting.
 
-use crate::knobs::{Accounting, Cookie, Insert, Knobs, Switch, ZeroRange};
+use crate::knobs::{
+    Accounting, Cookie, DelallocRelease, Flush, Handle, Insert, Knobs, Switch, ZeroRange,
+};
 
 /// ext4 of v5.10: shared insertion, no second look, fillers without `invalidate_lock`.
 const V5_10: Knobs = Knobs {
@@ -15,12 +17,41 @@ const V5_10: Knobs = Knobs {
     zero_range: ZeroRange::V5_10,
     cookie: Cookie::On,
     iomap_f_new: Switch::On,
+    faults_take_invalidate_lock: Switch::On,
+    flush: Flush::Locked,
+    delalloc_release: DelallocRelease::SkipsDirty,
+    zero_looks_at_cache: Switch::On,
+    writeback_cookie: Switch::On,
+    fiemap_takes_i_rwsem: Switch::Off,
+    writeback_nocache: Switch::Off,
+    split_nocache: Switch::Off,
+    written_never_delayed: Switch::On,
+    handle: Handle::OfOrder,
 };
 const V6_8: Knobs =
     Knobs { insert: Insert::Exclusive, fillers_take_invalidate_lock: Switch::On, ..V5_10 };
 const V6_11: Knobs = Knobs { recheck: Switch::On, ..V6_8 };
 const V6_12: Knobs = Knobs { accounting: Accounting::V6_12, ..V6_11 };
 const EXCLUSIVE: Knobs = Knobs { insert: Insert::OneHold, ..V6_12 };
+
+/// Every combination of knobs that some release had, oldest first: the presets, and the releases
+/// between and after them that differ in a lock or a look-up. Not among the presets, which are one for
+/// each `ext4_da_map_blocks`.
+pub(crate) fn releases() -> Vec<Knobs> {
+    let (off, on) = (Switch::Off, Switch::On);
+    let v4_0 = Knobs {
+        faults_take_invalidate_lock: off,
+        flush: Flush::Unlocked,
+        written_never_delayed: off,
+        ..V5_10
+    };
+    let v4_4 = Knobs { written_never_delayed: on, ..v4_0 };
+    let v5_15 = Knobs { fillers_take_invalidate_lock: on, ..V5_10 };
+    let v6_15 = Knobs { zero_range: ZeroRange::V6_15, ..V6_12 };
+    let v6_16 = Knobs { fiemap_takes_i_rwsem: on, writeback_nocache: on, ..v6_15 };
+    let v7_0 = Knobs { split_nocache: on, ..v6_16 };
+    vec![v4_0, v4_4, V5_10, v5_15, V6_8, V6_11, V6_12, v6_15, v6_16, v7_0]
+}
 
 /// A named protocol.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

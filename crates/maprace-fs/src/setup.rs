@@ -10,6 +10,8 @@ pub struct Geometry {
     pub block: u32,
     /// Blocks of a folio, from 1.
     pub folio_blocks: u32,
+    /// Blocks of a cluster, from 1; more than 1 is bigalloc.
+    pub cluster_blocks: u32,
 }
 
 impl Geometry {
@@ -116,6 +118,16 @@ pub enum Planted {
     FillForgetsData,
     /// The folio lock is not released after a write.
     FolioLeftLocked,
+    /// Punch takes the page lock's place in the order: `i_data_sem` first, then `invalidate_lock`.
+    LocksInverted,
+    /// A mapping of an iomap write is taken for valid whatever its cookie.
+    StaleMapUsed,
+    /// A mapping of an iomap write is never taken for valid.
+    NeverValid,
+    /// The writeback bit goes out before the conversion.
+    WritebackEndsEarly,
+    /// `i_disksize` is raised to the end of the block, past `i_size`.
+    DisksizePastEof,
 }
 
 /// Everything a world is built from.
@@ -133,6 +145,17 @@ pub struct Setup {
     pub free_blocks: u32,
     /// Whether the first allocation has to read the block bitmap.
     pub cold_bitmaps: bool,
+    /// Whether buffered writes and faults reserve and let writeback allocate; else they allocate.
+    pub delalloc: bool,
+    /// How many extents a transaction may take away or move before it has to start anew; `None`:
+    /// enough for all.
+    pub journal_credits: Option<u32>,
+    /// Whether somebody commits: only then can the start of a transaction wait.
+    pub commits: bool,
+    /// Whether `i_size` may shrink.
+    pub shrinks: bool,
+    /// No operation reaches this block, wherever the file ends.
+    pub farthest: u32,
     /// At most so many blocks are claimed in a run: below that many free, claims see each other.
     pub claims_most: u32,
     /// A planted bug.

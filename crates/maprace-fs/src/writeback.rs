@@ -1,15 +1,16 @@
 //! Writeback: what is dirty is mapped, submitted, and completed by a task of its own.
 //!
 //! Two ways, as the two orders have them. buffer_head order locks a run of folios, maps it, submits it
-//! (`ext4_do_writepages`); iomap order locks one folio and maps further than it locks. No transaction
-//! is modelled, and allocation is always unwritten, so every new block is converted at I/O end.
+//! (`ext4_do_writepages`); iomap order locks one folio and maps further than it locks. Allocation is
+//! always unwritten, so every new block is converted at I/O end.
 
 use crate::device::Segments;
 use crate::folio::{Buffer, FolioRef};
 use crate::inode::Inode;
 use crate::io_end::IoEnd;
 use crate::layer::{Delay, Layer, Mapping};
-use crate::{Errno, Order, Status};
+use crate::setup::Planted;
+use crate::{Errno, Order, Status, Switch, knobs};
 use maprace_extent::{Blocks, Content, Pblk};
 use maprace_runtime::{BitLock, Effect, Runtime, Spin, Step};
 use std::ops::Range;
@@ -29,22 +30,50 @@ pub(crate) enum Sync {
 /// `ext4_writepages` over folios `at`; returns when everything is submitted.
 pub(crate) async fn writepages<L: Layer>(inode: &Arc<Inode<L>>, at: Range<u32>, sync: Sync) {
     let pages = async {
-        let mut run: Vec<FolioRef<L::Rt>> = Vec::new();
-        let mut ready: IoEnd<L::Rt> = IoEnd::default();
-        let mut map: Option<Mapping> = None;
-        for folio in inode.mapping.dirty_folios(at).await {
-            if !lock_for_writeback(inode, &folio, sync).await {
-                continue;
-            }
-            match inode.order {
-                Order::Iomap => iomap_writeback_folio(inode, &folio, &mut map, &mut ready).await,
-                Order::BufferHead => prepare(inode, folio, &mut run, &mut ready).await,
-            }
+        match inode.order {
+            Order::BufferHead => do_writepages(inode, at, sync).await,
+            Order::Iomap => iomap_writepages(inode, at, sync).await,
         }
-        map_and_submit(inode, &mut run).await;
-        submit(inode, ready);
     };
     inode.rt.call("ext4_do_writepages", pages).await;
+}
+
+/// buffer_head order: a transaction, then the folios of one extent, then their mapping.
+async fn do_writepages<L: Layer>(inode: &Arc<Inode<L>>, at: Range<u32>, sync: Sync) {
+    let mut run: Vec<FolioRef<L::Rt>> = Vec::new();
+    let mut ready: IoEnd<L::Rt> = IoEnd::default();
+    let mut handle = None;
+    for folio in inode.mapping.dirty_folios(at).await {
+        let adjacent = run.last().is_none_or(|last| last.index + 1 == folio.index);
+        if !adjacent {
+            map_and_submit(inode, &mut run).await;
+            handle = None;
+        }
+        if handle.is_none() && inode.knobs.handle == knobs::Handle::OfOrder {
+            handle = Some(inode.journal.start().await);
+        }
+        if lock_for_writeback(inode, &folio, sync).await {
+            prepare(inode, folio, &mut run, &mut ready).await;
+        }
+    }
+    map_and_submit(inode, &mut run).await;
+    submit(inode, ready);
+}
+
+/// iomap order, as posted: a folio, and under its lock a transaction for what it has to map.
+async fn iomap_writepages<L: Layer>(inode: &Arc<Inode<L>>, at: Range<u32>, sync: Sync) {
+    let mut ready: IoEnd<L::Rt> = IoEnd::default();
+    let mut map: Option<Mapping> = None;
+    for folio in inode.mapping.dirty_folios(at).await {
+        let _handle = match inode.knobs.handle {
+            knobs::Handle::Mixed => Some(inode.journal.start().await),
+            knobs::Handle::OfOrder => None,
+        };
+        if lock_for_writeback(inode, &folio, sync).await {
+            iomap_writeback_folio(inode, &folio, &mut map, &mut ready).await;
+        }
+    }
+    submit(inode, ready);
 }
 
 /// Locks a folio found dirty and sees whether it is still to be written.
@@ -77,13 +106,10 @@ async fn prepare<L: Layer>(
         let dirty = state.dirty();
         dirty.iter().any(|lblk| !matches!(state.block(*lblk).buffer, Buffer::Mapped(_)))
     });
-    let adjacent = run.last().is_none_or(|last| last.index + 1 == folio.index);
-    if !to_map || !adjacent {
-        map_and_submit(inode, run).await;
-    }
     if to_map {
         run.push(folio);
     } else {
+        map_and_submit(inode, run).await;
         submit_folio(inode, folio, Vec::new(), ready).await;
     }
 }
@@ -97,6 +123,10 @@ async fn map_and_submit<L: Layer>(inode: &Arc<Inode<L>>, run: &mut Vec<FolioRef<
         return;
     }
     let mut io = IoEnd::default();
+    let _handle = match inode.knobs.handle {
+        knobs::Handle::Mixed => Some(inode.journal.start().await),
+        knobs::Handle::OfOrder => None,
+    };
     match map_run(inode, run).await {
         Ok(unwritten) => {
             for folio in std::mem::take(run) {
@@ -245,12 +275,16 @@ async fn writeback_map<L: Layer>(
     cached: &mut Option<Mapping>,
 ) -> Result<Mapping, Errno> {
     if let Some(map) = cached.filter(|map| map.blocks.contains(lblk))
-        && inode.layer.sequence().await == map.cookie
+        && (inode.knobs.writeback_cookie == Switch::Off
+            || inode.layer.sequence().await == map.cookie)
     {
         return Ok(map);
     }
-    let end = inode.file_blocks().hi.max(lblk + 1);
-    let want = Blocks::new(lblk, end);
+    let want = Blocks::new(lblk, inode.farthest.max(lblk + 1));
+    let _handle = match inode.knobs.handle {
+        knobs::Handle::OfOrder => Some(inode.journal.start().await),
+        knobs::Handle::Mixed => None,
+    };
     let map = inode.layer.map_for_writeback(want, Delay::Books).await?.assert_answers(want);
     *cached = Some(map);
     Ok(map)
@@ -265,7 +299,8 @@ impl<L: Layer> Inode<L> {
         let sizes = self.sizes.object();
         let foot = || maprace_runtime::Foot::write(sizes, 0, 2);
         let raise = |sizes: &mut crate::inode::Sizes| {
-            sizes.i_disksize = sizes.i_disksize.max(end.min(sizes.i_size));
+            let end = if self.has(Planted::DisksizePastEof) { end } else { end.min(sizes.i_size) };
+            sizes.i_disksize = sizes.i_disksize.max(end);
         };
         self.sizes.with(&UPDATE_DISKSIZE, foot, raise).await;
     }

@@ -128,6 +128,8 @@ pub trait RwSem<R: Runtime, T: State>: 'static {
     fn new(rt: &R, key: Key, steps: &'static SemSteps, value: T) -> Self;
     /// Acquires shared.
     fn down_read(&self) -> impl Future<Output = Self::Read<'_>>;
+    /// Acquires shared where nobody ever acquires exclusively: no step, since it cannot wait.
+    fn share(&self) -> Self::Read<'_>;
     /// Acquires exclusively.
     fn down_write(&self) -> impl Future<Output = Self::Write<'_>>;
     /// Looks at the data if nobody holds the lock exclusively: for checkers; not a step.

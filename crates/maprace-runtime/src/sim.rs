@@ -111,6 +111,8 @@ struct Core {
     current: Cell<usize>,
     slots: RefCell<Vec<Slot>>,
     held: RefCell<Vec<Held>>,
+    /// What each object is.
+    keys: RefCell<Vec<Key>>,
     /// Whether footprints are of no use to the driver.
     footless: Cell<bool>,
     /// What the releases that joined the running step touch.
@@ -157,6 +159,7 @@ impl Sim {
         let core = &*self.0;
         core.slots.borrow_mut().clear();
         core.held.borrow_mut().clear();
+        core.keys.borrow_mut().clear();
         core.released.borrow_mut().clear();
         core.holds.borrow_mut().clear();
         core.spawned.borrow_mut().clear();
@@ -183,6 +186,7 @@ impl Sim {
         let mut held = self.0.held.borrow_mut();
         let index = u32::try_from(held.len()).expect("fewer objects than a u32 counts");
         held.push(Held::default());
+        self.0.keys.borrow_mut().push(key);
         if self.0.hashing.get() {
             self.0.hash.borrow_mut().add(key);
         }
@@ -267,6 +271,14 @@ impl Sim {
             Hold::Drop(obj) | Hold::Take(obj) | Hold::Share(obj) => (obj, Effect::Exclusive),
         };
         self.0.released.borrow_mut().join(&Foot::whole(obj, effect));
+    }
+
+    /// What `obj` is.
+    ///
+    /// # Panics
+    /// When it is of another world.
+    pub fn key(&self, obj: Object) -> Key {
+        self.0.keys.borrow()[obj.index()]
     }
 
     /// Whether nobody holds `obj`, exclusively or shared.

@@ -135,6 +135,9 @@ impl<T: State> RwSem<Threads, T> for ThreadSem<T> {
             self.lock.read()
         })
     }
+    fn share(&self) -> RwLockReadGuard<'_, T> {
+        self.lock.read()
+    }
     fn down_write(&self) -> impl Future<Output = RwLockWriteGuard<'_, T>> {
         now(|| {
             self.rt.pause();

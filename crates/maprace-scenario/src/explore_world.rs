@@ -2,7 +2,8 @@
 
 use crate::plan::Plan;
 use maprace_explore::{End, Outcome, Program, Watch, World};
-use maprace_fs::check::{check_books, check_idle};
+use maprace_fs::check::lock_order::LockOrder;
+use maprace_fs::check::{check_books, check_idle, enospc_with_space_free};
 use maprace_fs::{Broken, Checker, Errno, Inode, Layer, LayerKind, Log, settle};
 use maprace_runtime::Digest;
 use maprace_runtime::sim::{Done, Exec, Hold, Note, Sim, Task, TaskName};
@@ -96,6 +97,7 @@ impl<K: LayerKind> Program for Planned<K> {
             after: self.plan.after.clone(),
             failed: 0,
             steps: 0,
+            lock_order: LockOrder::new(setup.order),
             story: self.story.clone(),
             happened: Vec::new(),
             ends: vec![Vec::new(); self.plan.tasks.len()],
@@ -121,8 +123,7 @@ impl<K: LayerKind> Program for Planned<K> {
 /// `io_end`, numbered from the second of its parent on, and with its parent's name where several tasks
 /// may start I/O.
 fn child_label(plan: &Plan, parent: usize, name: TaskName) -> String {
-    use maprace_fs::Op::{Fsync, Writeback};
-    let starts_io = |request: &maprace_fs::Request| matches!(request.op, Fsync | Writeback);
+    let starts_io = |request: &maprace_fs::Request| request.op.starts_io();
     let starters = plan.tasks.iter().filter(|task| task.requests.iter().any(starts_io)).count();
     let mut label = name.name.to_owned();
     if starters > 1
@@ -149,6 +150,7 @@ struct Checking<L: Layer> {
     after: Vec<maprace_fs::Request>,
     failed: u64,
     steps: usize,
+    lock_order: LockOrder,
     story: Rc<RefCell<Story>>,
     happened: Vec<Happened>,
     ends: Vec<Vec<usize>>,
@@ -179,12 +181,39 @@ impl<L: Layer<Rt = Sim>> Checking<L> {
         }
     }
 
-    /// Everything that holds when nothing is in flight.
-    fn check_idle(&mut self, moment: Moment) {
+    /// Everything that holds when nothing is in flight; `results`: of the operations that just ended.
+    fn check_idle(&mut self, moment: Moment, results: &[Result<(), Errno>]) {
         self.drain(moment);
         for broken in check_idle(&self.inode) {
             self.note(moment, broken);
         }
+        if results.contains(&Err(Errno::Enospc))
+            && let Some(broken) = enospc_with_space_free(&self.inode)
+        {
+            self.note(moment, broken);
+        }
+    }
+
+    /// Tells the lock-order checker what the step took and gave back.
+    fn check_locks(&mut self, done: &Done, moment: Moment) {
+        for hold in &done.holds {
+            match hold {
+                Hold::Take(obj) | Hold::Share(obj) => {
+                    if let Some(broken) = self.lock_order.takes(done.task, self.sim.key(*obj)) {
+                        self.note(moment, broken);
+                    }
+                }
+                Hold::Drop(obj) | Hold::Unshare(obj) => {
+                    self.lock_order.drops(done.task, self.sim.key(*obj));
+                }
+            }
+        }
+    }
+
+    /// The results of all tasks, what happens afterwards left out.
+    fn results_of_tasks(&self) -> Vec<Result<(), Errno>> {
+        let results = self.results.borrow();
+        results.iter().take(results.len() - 1).flatten().copied().collect()
     }
 
     /// Runs what happens afterwards, one operation at a time, each with its I/O.
@@ -208,7 +237,8 @@ impl<L: Layer<Rt = Sim>> Checking<L> {
                 }
             }
             drop(exec);
-            self.check_idle(Moment::After(i));
+            let last = self.results.borrow().last().and_then(|after| after.last()).copied();
+            self.check_idle(Moment::After(i), last.as_slice());
         }
         self.story.borrow_mut().after = story;
     }
@@ -222,6 +252,7 @@ impl<L: Layer<Rt = Sim>> Watch for Checking<L> {
         }
         self.steps += 1;
         self.drain(moment);
+        self.check_locks(done, moment);
         let lock = self.inode.layer().lock();
         let released = done.holds.iter().any(|hold| match hold {
             Hold::Drop(obj) | Hold::Unshare(obj) => *obj == lock,
@@ -238,14 +269,14 @@ impl<L: Layer<Rt = Sim>> Watch for Checking<L> {
     }
 
     fn digest(&self) -> u128 {
-        Digest::of(&(self.failed, &*self.results.borrow()))
+        Digest::of(&(self.failed, &*self.results.borrow(), self.lock_order.learnt()))
     }
 
     fn finish(mut self: Box<Self>, end: End) -> Outcome {
         self.drain(Moment::End);
         self.story.borrow_mut().after.clear();
         if end == End::Finished {
-            self.check_idle(Moment::End);
+            self.check_idle(Moment::End, &self.results_of_tasks());
             self.run_after();
         }
         let content = self.inode.content_now(true);

@@ -46,21 +46,33 @@ impl Plan {
     /// # Errors
     /// When the scenario asks for something that the model lacks.
     pub fn new(scenario: &Scenario, config: &Config) -> Result<Plan, NotModelled> {
-        refuse(scenario)?;
         let fit = |v: u64| u32::try_from(v).expect("the format bounds every number");
-        let blocks = scenario.file.blocks(scenario.fs.block);
-        let ops: usize = scenario.tasks.iter().map(|task| task.ops.len()).sum();
-        let most = (ops as u64 + scenario.after.len() as u64 + 1) * (blocks + far(scenario));
+        let farthest = farthest(scenario);
+        let all = || scenario.tasks.iter().flat_map(|task| &task.ops).chain(&scenario.after);
+        let most = (all().count() as u64 + 1) * farthest;
+        let moves = |op: &Op| {
+            use OpKind::{CollapseRange, InsertRange, Truncate};
+            matches!(op.kind, Truncate { .. } | CollapseRange | InsertRange)
+        };
         let setup = Setup {
             geometry: Geometry {
                 block: fit(scenario.fs.block),
                 folio_blocks: fit(scenario.fs.folio_blocks),
+                cluster_blocks: fit(scenario.fs.cluster_blocks),
             },
             protocol: config.protocol,
             order: config.order,
             file: file_at_start(scenario),
             free_blocks: fit(scenario.fs.free_blocks),
             cold_bitmaps: scenario.fs.bitmaps == Bitmaps::Cold,
+            delalloc: scenario.fs.delalloc,
+            journal_credits: match scenario.fs.journal_credits {
+                JournalCredits::Enough => None,
+                JournalCredits::Number(credits) => Some(credits),
+            },
+            commits: all().any(|op| op.kind == OpKind::Commit),
+            shrinks: all().any(moves),
+            farthest: u32::try_from(farthest).unwrap_or(1 << 24),
             claims_most: u32::try_from(2 * most).unwrap_or(u32::MAX),
             planted: None,
         };
@@ -83,27 +95,22 @@ impl Plan {
     }
 }
 
-/// One past the farthest block that any operation touches.
-fn far(scenario: &Scenario) -> u64 {
-    let all = scenario.tasks.iter().flat_map(|task| &task.ops);
-    let ends = all.filter_map(|op| op.blocks(scenario.fs.block)).map(|range| range.end);
-    ends.max().unwrap_or(0)
-}
-
-fn refuse(scenario: &Scenario) -> Result<(), NotModelled> {
-    let not = |what: &str, instead| {
-        Err(NotModelled { scenario: scenario.name.clone(), what: what.to_owned(), instead })
+/// One past the farthest block that any operation can reach, wherever those before it have put the end
+/// of the file; a whole number of folios.
+fn farthest(scenario: &Scenario) -> u64 {
+    let block = scenario.fs.block;
+    let all = || scenario.tasks.iter().flat_map(|task| &task.ops).chain(&scenario.after);
+    let end = |op: &Op| match op.kind {
+        OpKind::Truncate { size } => size.div_ceil(block),
+        _ => op.blocks(block).map_or(0, |range| range.end),
     };
-    if scenario.fs.cluster_blocks != 1 {
-        return not("`cluster_blocks` above 1 (bigalloc)", "mke2fs without -O bigalloc is");
-    }
-    if !scenario.fs.delalloc {
-        return not("`delalloc = false`", "delayed allocation is what the model is about");
-    }
-    if scenario.fs.journal_credits != JournalCredits::Enough {
-        return not("`journal_credits` as a number", "operations have credits enough");
-    }
-    Ok(())
+    let inserted = |op: &Op| match op.kind {
+        OpKind::InsertRange => op.blocks(block).map_or(0, |range| range.len()),
+        _ => 0,
+    };
+    let reached = all().map(end).max().unwrap_or(0).max(scenario.file.blocks(block));
+    let unit = scenario.fs.folio_blocks.max(scenario.fs.cluster_blocks);
+    (reached + all().map(inserted).sum::<u64>()).next_multiple_of(unit)
 }
 
 fn file_at_start(scenario: &Scenario) -> FileAtStart {
@@ -132,34 +139,42 @@ fn requests(scenario: &Scenario, number: u32, ops: &[Op]) -> Result<Vec<Request>
 }
 
 fn request(scenario: &Scenario, id: u32, op: &Op) -> Result<Request, NotModelled> {
-    let not = |instead| {
-        let what = format!("operation `{op}`");
-        Err(NotModelled { scenario: scenario.name.clone(), what, instead })
-    };
-    if op.fail_at.is_some() {
-        return not("copies do not fail");
-    }
-    let opnotsupp = "a file system without it returns EOPNOTSUPP";
     let op_of = match op.kind {
         OpKind::Write => maprace_fs::Op::Write,
         OpKind::Read => maprace_fs::Op::Read,
         OpKind::MmapWrite => maprace_fs::Op::MmapWrite,
         OpKind::MmapRead => maprace_fs::Op::MmapRead,
+        OpKind::DioWrite => maprace_fs::Op::DioWrite,
         OpKind::Fallocate => maprace_fs::Op::Fallocate,
+        OpKind::ZeroRange => maprace_fs::Op::ZeroRange,
         OpKind::PunchHole => maprace_fs::Op::PunchHole,
+        OpKind::CollapseRange => maprace_fs::Op::CollapseRange,
+        OpKind::InsertRange => maprace_fs::Op::InsertRange,
         OpKind::Writeback => maprace_fs::Op::Writeback,
         OpKind::Reclaim => maprace_fs::Op::Reclaim,
         OpKind::ShrinkEs => maprace_fs::Op::ShrinkEs,
+        OpKind::Fiemap => maprace_fs::Op::Fiemap,
         OpKind::Fsync => maprace_fs::Op::Fsync,
+        OpKind::Commit => maprace_fs::Op::Commit,
         OpKind::Evict => maprace_fs::Op::Evict,
-        OpKind::DioWrite => return not("open(2) with O_DIRECT returns EINVAL"),
-        OpKind::Truncate { .. } => return not("the file keeps its size but for growing writes"),
-        OpKind::Commit => return not("there is no journal"),
-        OpKind::ZeroRange | OpKind::CollapseRange | OpKind::InsertRange | OpKind::Fiemap => {
-            return not(opnotsupp);
+        OpKind::Truncate { size } => {
+            let op = maprace_fs::Op::Truncate;
+            return Ok(Request { id, op, pos: size, len: 0, fails: None });
         }
     };
-    let whole = || (0, scenario.file.size);
-    let (pos, len) = op.bytes(scenario.fs.block).map_or_else(whole, |range| (range.pos, range.len));
-    Ok(Request { id, op: op_of, pos, len })
+    let block = scenario.fs.block;
+    let whole = || (0, whole_file(scenario, op.kind));
+    let (pos, len) = op.bytes(block).map_or_else(whole, |range| (range.pos, range.len));
+    let fails = op.fail_at.map(|lblk| lblk * block);
+    Ok(Request { id, op: op_of, pos, len, fails })
+}
+
+/// What "the whole file" is where no range is typed, in bytes: for what only looks, all that the file
+/// may ever have; for what changes it, what it has at the start.
+fn whole_file(scenario: &Scenario, kind: OpKind) -> u64 {
+    use OpKind::{Fiemap, Read, Reclaim, ShrinkEs, Writeback};
+    match kind {
+        Read | Reclaim | ShrinkEs | Writeback | Fiemap => farthest(scenario) * scenario.fs.block,
+        _ => scenario.file.size,
+    }
 }

@@ -90,7 +90,7 @@ mod tests {
         assert_eq!(names.protocols[..2], ["v5.10", "v6.8"]);
         assert_eq!(names.knobs["cookie"], ["off", "late", "on"]);
         assert_eq!(names.knobs["insert"], ["shared", "exclusive", "one-hold"]);
-        assert_eq!(names.knobs.len(), 8);
+        assert_eq!(names.knobs.len(), 18);
         assert!(names.knobs.values().all(|values| values.len() > 1));
         for fixed in ["data", "reserved_at_evict", "dirty_counter_after_sync", "i_blocks"] {
             assert!(names.visible_names().contains(&fixed.to_owned()), "{fixed}");

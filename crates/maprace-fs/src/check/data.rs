@@ -10,17 +10,19 @@ use super::{Broken, Checker};
 use crate::Inode;
 use crate::layer::Layer;
 use crate::setup::Setup;
-use maprace_extent::{Content, Origin};
-use std::collections::BTreeMap;
+use maprace_extent::{Blocks, Content, Origin};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What the bytes of the file are.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Truth {
     now: Content,
-    /// Punches under way: range and what was there, by operation.
-    holes: BTreeMap<u32, (u64, u64, Content)>,
+    /// Changes of many bytes under way: range and what was there, by operation and first byte.
+    changes: BTreeMap<(u32, u64), (u64, u64, Content)>,
     /// Reads under way: range and everything it has been since they looked, by operation and folio.
     reads: BTreeMap<(u32, u32), (u64, u64, Vec<Content>)>,
+    /// Blocks that a short write in buffer_head order has left reserved.
+    reserved_only: BTreeSet<u32>,
 }
 
 /// A byte that should not have been seen.
@@ -48,15 +50,84 @@ impl Truth {
 
     /// A punch of `lo..hi` has unmapped its range.
     pub(crate) fn begin_hole(&mut self, op: u32, lo: u64, hi: u64) {
-        let mut old = Content::default();
-        old.copy(lo, &self.now, lo, hi - lo);
-        self.holes.insert(op, (lo, hi, old));
+        self.begin_change(op, lo, hi);
         self.write(lo, hi, Origin::Zero);
     }
 
-    /// The punch is done: the old bytes must not be seen any more by who looks from now on.
-    pub(crate) fn end_hole(&mut self, op: u32) {
-        self.holes.remove(&op);
+    /// A collapse has unmapped the file from `lo` on: the bytes from `hi` up to `size` move down to it.
+    pub(crate) fn begin_collapse(&mut self, op: u32, lo: u64, hi: u64, size: u64) {
+        self.begin_change(op, lo, size);
+        let mut moved = Content::default();
+        moved.copy(lo, &self.now, hi, size - hi);
+        let end = lo + size - hi;
+        self.now.copy(lo, &moved, lo, end - lo);
+        self.now.set(end, size, Origin::Zero);
+        self.tell_readers(lo, size);
+    }
+
+    /// An insertion has unmapped the file from `lo` on: the bytes up to `size` move up by `len`.
+    pub(crate) fn begin_insert(&mut self, op: u32, lo: u64, len: u64, size: u64) {
+        self.begin_change(op, lo, size);
+        let mut moved = Content::default();
+        moved.copy(lo + len, &self.now, lo, size - lo);
+        self.now.copy(lo + len, &moved, lo + len, size - lo);
+        self.now.set(lo, lo + len, Origin::Zero);
+        self.tell_readers(lo, size);
+    }
+
+    /// The bytes `lo..hi` of a direct write that begins at `start` reach the medium.
+    pub(crate) fn begin_direct(&mut self, op: u32, start: u64, lo: u64, hi: u64) {
+        self.begin_change(op, lo, hi);
+        self.write(lo, hi, Origin::Write { id: op, offset: lo - start });
+    }
+
+    /// From here until it ends, operation `op` may show the old bytes of `lo..hi` or the new ones.
+    fn begin_change(&mut self, op: u32, lo: u64, hi: u64) {
+        let mut old = Content::default();
+        old.copy(lo, &self.now, lo, hi - lo);
+        self.changes.insert((op, lo), (lo, hi, old));
+    }
+
+    /// The change is done: the old bytes must not be seen any more by who looks from now on.
+    pub(crate) fn end_change(&mut self, op: u32) {
+        self.changes.retain(|(of, _), _| *of != op);
+    }
+
+    /// The change came to nothing.
+    pub(crate) fn undo_change(&mut self, op: u32) {
+        let undone: Vec<_> =
+            self.changes.extract_if(.., |(of, _), _| *of == op).map(|(_, change)| change).collect();
+        for (lo, hi, old) in undone {
+            self.now.copy(lo, &old, lo, hi - lo);
+            self.tell_readers(lo, hi);
+        }
+    }
+
+    /// `i_size` goes from `old` to `size`: what is past it is gone for good.
+    pub(crate) fn resize(&mut self, old: u64, size: u64) {
+        if size >= old {
+            return self.grow(old, size);
+        }
+        self.write(size, old, Origin::Zero);
+        self.now.remove(size, u64::MAX);
+        for (_, hi, _) in self.changes.values_mut() {
+            *hi = (*hi).min(size);
+        }
+    }
+
+    /// Blocks that a short write has reserved and not filled.
+    pub(crate) fn leave_reserved(&mut self, blocks: Blocks) {
+        self.reserved_only.extend(blocks.iter());
+    }
+
+    /// Somebody has written there.
+    pub(crate) fn not_reserved_only(&mut self, blocks: Blocks) {
+        self.reserved_only.retain(|lblk| !blocks.contains(*lblk));
+    }
+
+    /// Whether a short write has left block `lblk` reserved.
+    pub(crate) fn is_reserved_only(&self, lblk: u32) -> bool {
+        self.reserved_only.contains(&lblk)
     }
 
     fn tell_readers(&mut self, lo: u64, hi: u64) {
@@ -73,7 +144,7 @@ impl Truth {
         let mut now = Content::default();
         now.copy(lo, &self.now, lo, hi - lo);
         let mut allowed = vec![now];
-        for (from, to, old) in self.holes.values() {
+        for (from, to, old) in self.changes.values() {
             let (from, to) = ((*from).max(lo), (*to).min(hi));
             if from < to {
                 let mut part = Content::default();
@@ -177,9 +248,37 @@ mod tests {
         t.begin_hole(1, 10, 20);
         assert_eq!(t.load(0, 100, &old), None);
         assert_eq!(t.load(0, 100, &zeroed), None);
-        t.end_hole(1);
+        t.end_change(1);
         assert_eq!(t.load(0, 100, &old), Some(Seen { pos: 10 }));
         assert_eq!(t.load(0, 100, &zeroed), None);
+    }
+
+    #[test]
+    fn bytes_move_with_a_collapse_and_with_an_insertion() {
+        let at = |offset| Some(Origin::Write { id: 0, offset });
+        let mut t = truth();
+        t.begin_collapse(1, 10, 30, 100);
+        assert_eq!((t.now.get(9), t.now.get(10), t.now.get(79)), (at(9), at(30), at(99)));
+        assert_eq!(t.now.get(80), Some(Origin::Zero));
+        let old = Content::of(0, 100, OLD);
+        assert_eq!(t.load(0, 100, &old), None);
+        t.resize(100, 80);
+        t.end_change(1);
+        assert_eq!(t.load(0, 80, &old), Some(Seen { pos: 10 }));
+        t.begin_insert(2, 10, 5, 80);
+        t.resize(80, 85);
+        assert_eq!((t.now.get(14), t.now.get(15), t.now.get(84)), (Some(Origin::Zero), at(30), at(99)));
+        t.undo_change(2);
+        assert_eq!(t.now.get(10), at(30));
+    }
+
+    #[test]
+    fn what_lies_past_a_smaller_size_never_comes_back() {
+        let mut t = truth();
+        t.resize(100, 40);
+        t.resize(40, 60);
+        assert_eq!(t.now.get(39), Some(Origin::Write { id: 0, offset: 39 }));
+        assert_eq!((t.now.get(40), t.now.get(60)), (Some(Origin::Zero), None));
     }
 
     #[test]

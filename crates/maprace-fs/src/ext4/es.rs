@@ -1,10 +1,10 @@
 //! The steps under `i_es_lock`: `fs/ext4/extents_status.c`, each function one spin section.
 
-use super::{Ext4, Found};
+use super::{EVERYTHING, Ext4, Found, entry_of};
 use crate::check::{Broken, Checker};
 use crate::layer::{Mapping, Status};
 use crate::setup::Planted;
-use maprace_extent::{Blocks, EsEntry, EsStatus, EsTree};
+use maprace_extent::{Blocks, EsEntry, EsStatus, EsTree, ExtentTree};
 use maprace_runtime::{Foot, Runtime, Spin, Step};
 
 static LOOKUP: Step = Step::new("ext4_es_lookup_extent");
@@ -16,6 +16,7 @@ static INSERT_DELAYED_BLOCK: Step = Step::new("ext4_es_insert_delayed_block");
 static INSERT_DELAYED: Step = Step::new("ext4_es_insert_delayed_extent");
 static REMOVE: Step = Step::new("ext4_es_remove_extent");
 static RECLAIM: Step = Step::new("es_reclaim_extents");
+static CACHE_EXTENTS: Step = Step::new("ext4_cache_extents");
 static SEQUENCE: Step = Step::new("READ_ONCE(i_es_seq)");
 
 /// The sequence's place in footprints, past every block.
@@ -31,19 +32,22 @@ fn to_found(tree: &EsTree, found: Option<(Blocks, EsEntry)>) -> Found {
         EsStatus::Hole => return Found::Hole(blocks),
         EsStatus::Delayed => Status::Delalloc,
         EsStatus::Unwritten { .. } => Status::Unwritten,
-        EsStatus::Written => Status::Mapped,
+        EsStatus::Written | EsStatus::WrittenDelayed => Status::Mapped,
     };
-    Found::Known(Mapping { blocks, status, pblk: entry.pblk, new: false, cookie: tree.seq() })
+    let new = entry.status == EsStatus::WrittenDelayed;
+    Found::Known(Mapping { blocks, status, pblk: entry.pblk, new, cookie: tree.seq() })
 }
 
 impl<R: Runtime> Ext4<R> {
-    fn es_read(&self, blocks: Blocks) -> Foot {
+    pub(super) fn es_read(&self, blocks: Blocks) -> Foot {
         Foot::read(self.i_es_lock.object(), u64::from(blocks.lo), u64::from(blocks.hi))
     }
 
-    /// A change of `blocks`; `dates` when the new sequence is handed out.
-    fn es_write(&self, blocks: Blocks, dates: bool) -> Foot {
+    /// A change of `blocks`, which looks at all of their clusters; `dates` when the new sequence is
+    /// handed out.
+    pub(super) fn es_write(&self, blocks: Blocks, dates: bool) -> Foot {
         let obj = self.i_es_lock.object();
+        let blocks = blocks.clusters_around(self.ratio);
         let foot = Foot::write(obj, u64::from(blocks.lo), u64::from(blocks.hi));
         match (self.counts_changes, dates && self.dated) {
             (false, _) => foot,
@@ -99,7 +103,7 @@ impl<R: Runtime> Ext4<R> {
     /// `ext4_es_delayed_clu`: how many clusters of `blocks` are delayed and not allocated.
     pub(super) async fn es_delayed_clu(&self, blocks: Blocks) -> u32 {
         let section = |tree: &mut EsTree| {
-            let count = tree.delonly(blocks);
+            let count = tree.reserved_clusters(blocks, self.ratio);
             self.rt.saw(|| count.to_string());
             count
         };
@@ -123,7 +127,8 @@ impl<R: Runtime> Ext4<R> {
     }
 
     /// `ext4_es_insert_delayed_extent`: replaces what covers `blocks` without counting it.
-    pub(super) async fn es_insert_delayed(&self, blocks: Blocks) -> u64 {
+    /// The clusters `pending` are allocated already.
+    pub(super) async fn es_insert_delayed(&self, blocks: Blocks, pending: Vec<u32>) -> u64 {
         let step = if self.is_block_era() { &INSERT_DELAYED_BLOCK } else { &INSERT_DELAYED };
         let entry = EsEntry::bare(EsStatus::Delayed);
         let section = |tree: &mut EsTree| {
@@ -131,6 +136,7 @@ impl<R: Runtime> Ext4<R> {
             if before.is_some_and(|(_, e)| e.status != EsStatus::Hole) {
                 self.rt.saw(|| format!("replaces {}", word(before)));
             }
+            pending.into_iter().for_each(|cluster| tree.insert_pending(cluster));
             self.es_put(tree, blocks, entry, true).1
         };
         self.i_es_lock.with(step, || self.es_write(blocks, true), section).await
@@ -139,8 +145,12 @@ impl<R: Runtime> Ext4<R> {
     fn es_put(&self, tree: &mut EsTree, at: Blocks, entry: EsEntry, changes: bool) -> (u32, u64) {
         let differs = |(_, old): (Blocks, EsEntry)| !same_status(old.status, entry.status);
         let changed = tree.entries(at).any(differs);
-        let before = tree.seq();
-        let displaced = tree.insert(at, entry);
+        let (before, reserved) = (tree.seq(), tree.reserved_clusters(at, self.ratio));
+        tree.insert(at, entry);
+        if self.ratio > 1 && entry.status.is_mapped() {
+            self.revise_pending(tree, at);
+        }
+        let displaced = reserved.saturating_sub(tree.reserved_clusters(at, self.ratio));
         if (changes || changed) && !self.has(Planted::SequenceNotBumped) {
             tree.bump();
         }
@@ -153,17 +163,46 @@ impl<R: Runtime> Ext4<R> {
         (displaced, self.cookie(tree))
     }
 
-    /// `ext4_es_remove_extent`, its spin section: returns how many delayed blocks went.
+    /// `ext4_es_remove_extent`, its spin section: returns how many clusters nobody reserves any more.
     pub(super) async fn es_remove(&self, blocks: Blocks) -> u32 {
         let section = |tree: &mut EsTree| {
             let known = tree.entries(blocks).next().is_some();
-            let removed = tree.remove(blocks);
+            let reserved = tree.reserved_clusters(blocks, self.ratio);
+            tree.remove(blocks);
+            if self.ratio > 1 {
+                tree.drop_pending(self.ratio);
+            }
             if known {
                 tree.bump();
             }
-            removed
+            reserved.saturating_sub(tree.reserved_clusters(blocks, self.ratio))
         };
         self.i_es_lock.with(&REMOVE, || self.es_write(blocks, false), section).await
+    }
+
+    /// `ext4_cache_extents`: what a leaf of the extent tree holds goes into the status tree, where that
+    /// knows nothing; between two extents a HOLE. `cut`: blocks that are about to come back.
+    ///
+    /// # Divergence from Linux
+    /// There is one leaf, and it is read whenever it may matter: by writeback where credits run out, and
+    /// while an extent is split. A HOLE is entered for `cut` even where no extent follows it.
+    pub(super) async fn cache_extents(&self, tree: &ExtentTree, cut: Option<Blocks>) {
+        let section = |es: &mut EsTree| {
+            let mut end = None;
+            for (blocks, extent) in tree.extents(EVERYTHING) {
+                if let Some(before) = end.filter(|before| *before < blocks.lo) {
+                    es.cache(Blocks::new(before, blocks.lo), EsEntry::bare(EsStatus::Hole));
+                }
+                es.cache(blocks, entry_of(extent));
+                end = Some(blocks.hi);
+            }
+            let hole = |cut| es.cache(cut, EsEntry::bare(EsStatus::Hole));
+            if cut.is_some_and(hole) {
+                self.rt.saw(|| "hole".into());
+            }
+        };
+        let foot = || self.es_write(EVERYTHING, true);
+        self.i_es_lock.with(&CACHE_EXTENTS, foot, section).await;
     }
 
     /// `es_reclaim_extents`: never bumps the sequence.
@@ -184,6 +223,7 @@ impl<R: Runtime> Ext4<R> {
 fn same_status(a: EsStatus, b: EsStatus) -> bool {
     let plain = |s| match s {
         EsStatus::Unwritten { .. } => EsStatus::Unwritten { delayed: false },
+        EsStatus::WrittenDelayed => EsStatus::Written,
         other => other,
     };
     plain(a) == plain(b)

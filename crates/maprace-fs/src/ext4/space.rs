@@ -12,6 +12,8 @@ static UPDATE: Step = Step::new("ext4_da_update_reserve_space");
 static RELEASE: Step = Step::new("ext4_da_release_space");
 static NEW_BLOCKS: Step = Step::new("ext4_mb_new_blocks");
 static FREE_BLOCKS: Step = Step::new("ext4_free_blocks");
+static NONDA_SWITCH: Step = Step::new("ext4_nonda_switch");
+static RERESERVE: Step = Step::new("ext4_rereserve_cluster");
 static READ_BITMAP: Step = Step::new("ext4_read_block_bitmap");
 
 /// The inode's reservation, in footprints of the super block.
@@ -43,12 +45,12 @@ impl<R: Runtime> Ext4<R> {
         self.sb.with(&RESERVE, foot, section).await
     }
 
-    /// `ext4_da_update_reserve_space`: `n` reserved blocks were allocated.
+    /// `ext4_da_update_reserve_space`: `n` reserved clusters were allocated.
     pub(super) async fn settle(&self, n: u32, claim_quota: bool) {
         self.lower(&UPDATE, n, claim_quota).await;
     }
 
-    /// `ext4_da_release_space`: `n` reserved blocks are not wanted any more.
+    /// `ext4_da_release_space`: `n` reserved clusters are not wanted any more.
     pub(super) async fn release(&self, n: u32) {
         self.lower(&RELEASE, n, false).await;
     }
@@ -69,12 +71,13 @@ impl<R: Runtime> Ext4<R> {
         self.sb.with(step, foot, section).await;
     }
 
-    /// `ext4_mb_new_blocks`: at most `want` blocks, from a reservation or not. Reads the bitmap of the
-    /// group first, if nobody has yet: the medium's latency, under `i_data_sem`.
+    /// `ext4_mb_new_blocks`: at most `want` clusters, from a reservation or not: the number of the first
+    /// and how many. Reads the bitmap of the group first, if nobody has yet: the medium's latency,
+    /// under `i_data_sem`.
     ///
     /// # Divergence from Linux
     /// One group, first fit; the claim, the quota and the bitmap change in one step.
-    pub(super) async fn new_blocks(&self, want: u32, reserve: bool) -> Result<(Pblk, u32), Errno> {
+    pub(super) async fn new_blocks(&self, want: u32, reserve: bool) -> Result<(u32, u32), Errno> {
         if !self.sb.peek(|sb| sb.bitmap_loaded) {
             let foot = || self.sb_foot(BITMAP, Effect::Write);
             let load = || self.sb.nested(|sb| sb.bitmap_loaded = true);
@@ -96,24 +99,50 @@ impl<R: Runtime> Ext4<R> {
                 sb.space.i_blocks -= i64::from(len);
             }
             self.rt.saw(|| format!("{len} unwritten"));
-            Ok((pblk, len))
+            Ok((pblk.0, len))
         };
         self.sb.with(&NEW_BLOCKS, foot, section).await
     }
 
-    /// `ext4_free_blocks` for each run of blocks.
-    pub(super) async fn free_blocks(&self, freed: Vec<(Pblk, u32)>) {
-        for (pblk, len) in freed {
-            let foot = || self.sb_foot(BITMAP, Effect::Write).and(self.counters());
-            let section = |sb: &mut Super| {
-                if sb.bitmap.give(pblk, len) {
-                    sb.space.free_allocated(len);
-                } else {
-                    self.log.broken(Broken::at(Checker::NoBlockTwice, pblk.0));
-                }
-            };
-            self.sb.with(&FREE_BLOCKS, foot, section).await;
+    /// `ext4_free_blocks`: `len` clusters from number `first` on.
+    ///
+    /// # Divergence from Linux
+    /// They can be allocated again at once; the kernel waits until the transaction has committed.
+    pub(super) async fn free_blocks(&self, first: u32, len: u32) {
+        let foot = || self.sb_foot(BITMAP, Effect::Write).and(self.counters());
+        let section = |sb: &mut Super| {
+            if sb.bitmap.give(Pblk(first), len) {
+                sb.space.free_allocated(len);
+            } else {
+                self.log.broken(Broken::at(Checker::NoBlockTwice, first));
+            }
+        };
+        self.sb.with(&FREE_BLOCKS, foot, section).await;
+    }
+
+    /// `ext4_rereserve_cluster`.
+    pub(super) async fn rereserve(&self) {
+        let foot = || self.sb_foot(INODE, Effect::Add).and(self.counters());
+        self.sb.with(&RERESERVE, foot, |sb| sb.space.rereserve()).await;
+    }
+
+    /// `ext4_nonda_switch`: whether too little is free to promise any more of it. Far from ENOSPC the
+    /// answer is no whatever happens, and asking is no step.
+    ///
+    /// # Divergence from Linux
+    /// The kernel also answers yes when less is free than its per-cpu counters may be wrong by
+    /// (`EXT4_FREECLUSTERS_WATERMARK`); these counters are exact. Nor does it start writeback here.
+    pub(super) async fn nonda_switch(&self) -> bool {
+        if !self.scarce {
+            return false;
         }
+        let section = |sb: &mut Super| {
+            let short = sb.space.is_short();
+            self.rt.saw(|| if short { "no delalloc" } else { "delalloc" }.into());
+            short
+        };
+        let foot = || self.sb_foot(COUNTERS, Effect::Read);
+        self.sb.with(&NONDA_SWITCH, foot, section).await
     }
 
     /// What an insertion displaced, in the newer accounting.

@@ -105,6 +105,11 @@ impl<T: State> RwSem<Sim, T> for SimSem<T> {
         SimRead { sem: self, data: self.data.borrow() }
     }
 
+    fn share(&self) -> SimRead<'_, T> {
+        self.granted(Hold::Share(self.obj));
+        SimRead { sem: self, data: self.data.borrow() }
+    }
+
     async fn down_write(&self) -> SimWrite<'_, T> {
         let foot = || Foot::whole(self.obj, Effect::Exclusive);
         let act = || self.granted(Hold::Take(self.obj));

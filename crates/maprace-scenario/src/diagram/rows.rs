@@ -145,7 +145,7 @@ impl Writer<'_> {
             op => words::operation(op, config.order, &config.layer),
         };
         let alone = self.scene.plan.tasks[task].requests.len() == 1;
-        if alone || matches!(request.op, Op::Fsync | Op::Evict) {
+        if alone || matches!(request.op, Op::Fsync | Op::Evict | Op::Commit) {
             return name.to_owned();
         }
         format!("{name} {}", words::range(&request, self.scene.plan.setup.geometry))

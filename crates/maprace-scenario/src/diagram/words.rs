@@ -25,11 +25,17 @@ pub fn words(broken: &Broken) -> String {
         Checker::NoBlockTwice => format!("block {place} of the medium used twice"),
         Checker::QuotaEqualsAllocation => format!("quota {found}, should be {expected}"),
         Checker::WrittenAfterData => format!("block {place} written before its data"),
+        Checker::WritebackCoversConversion => format!("block {place}: writeback ends unconverted"),
+        Checker::MappingIsCurrent => format!("block {place} is not as it is mapped"),
+        Checker::StaleRetriesEnd => "stale again, nothing changed".to_owned(),
+        Checker::LockOrder => "lock order inverted".to_owned(),
         Checker::SequenceDatesChanges => format!("block {place} changed, sequence not bumped"),
         Checker::Data => format!("wrong byte at {place}"),
         Checker::ReservedAtEvict => format!("i_reserved_data_blocks ({found}) not cleared!"),
         Checker::DirtyCounterAfterSync => format!("delayed_allocation_blocks is {found}"),
         Checker::IBlocks => format!("i_blocks is {found}, {}", allocated(expected)),
+        Checker::DisksizeWithinSize => format!("i_disksize {found} > i_size {expected}"),
+        Checker::EnospcWithSpaceFree => format!("ENOSPC, {found} blocks free"),
         Checker::AfterEnds => "never ends".to_owned(),
     }
 }
@@ -49,7 +55,14 @@ pub(super) fn operation(op: Op, order: Order, layer: &str) -> &'static str {
         (Op::MmapWrite, _) => "page_mkwrite",
         (Op::MmapRead, _) => "mmap_read",
         (Op::Fallocate, _) => "fallocate",
+        (Op::DioWrite, _) => "ext4_dio_write_iter",
         (Op::PunchHole, _) => "punch_hole",
+        (Op::ZeroRange, _) => "zero_range",
+        (Op::CollapseRange, _) => "collapse_range",
+        (Op::InsertRange, _) => "insert_range",
+        (Op::Truncate, _) => "truncate",
+        (Op::Fiemap, _) => "fiemap",
+        (Op::Commit, _) => "jbd2 commit",
         (Op::Writeback, _) => "writepages",
         (Op::Fsync, _) => "fsync",
         (Op::Reclaim, _) => "shrink_folio_list",
@@ -71,6 +84,9 @@ pub(super) fn call_of(op: Op) -> Option<&'static str> {
 pub(super) fn range(request: &Request, geometry: Geometry) -> String {
     let block = u64::from(geometry.block);
     let (pos, len) = (request.pos, request.len);
+    if request.op == Op::Truncate {
+        return pos.to_string();
+    }
     if pos % block == 0 && len % block == 0 {
         return BlockRange { start: pos / block, end: (pos + len) / block }.to_string();
     }

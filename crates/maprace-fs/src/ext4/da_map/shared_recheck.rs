@@ -22,7 +22,7 @@ pub(crate) async fn da_map_blocks<R: Runtime>(
     }
     match found {
         Found::Known(map) => Ok(map),
-        Found::Hole(hole) => ext4.insert_delayed_blocks(hole).await,
+        Found::Hole(hole) => ext4.insert_delayed_blocks(&tree, hole).await,
         Found::Miss => unreachable!("a query finds an extent or a hole"),
     }
 }

@@ -16,14 +16,14 @@ pub(crate) async fn da_map_blocks<R: Runtime>(
 ) -> Result<Mapping, Errno> {
     match ext4.es_lookup(want).await {
         Found::Hole(hole) => {
-            let _shared = ext4.i_data_sem.down_read().await;
-            ext4.insert_delayed_blocks(hole).await
+            let tree = ext4.i_data_sem.down_read().await;
+            ext4.insert_delayed_blocks(&tree, hole).await
         }
         Found::Known(map) => Ok(map),
         Found::Miss => {
             let tree = ext4.i_data_sem.down_read().await;
             match ext4.map_query_blocks(&tree, want).await {
-                Found::Hole(hole) => ext4.insert_delayed_blocks(hole).await,
+                Found::Hole(hole) => ext4.insert_delayed_blocks(&tree, hole).await,
                 Found::Known(map) => Ok(map),
                 Found::Miss => unreachable!("a query finds an extent or a hole"),
             }

@@ -18,8 +18,8 @@ pub(crate) async fn da_map_blocks<R: Runtime>(
     match found {
         Found::Known(map) => Ok(map),
         Found::Hole(hole) => {
-            let _tree = ext4.i_data_sem.down_write().await;
-            ext4.insert_delayed_blocks(hole).await
+            let tree = ext4.i_data_sem.down_write().await;
+            ext4.insert_delayed_blocks(&tree, hole).await
         }
         Found::Miss => unreachable!("a query finds an extent or a hole"),
     }

@@ -1,0 +1,11 @@
+//! `i_disksize`, which a crash would leave as the size, is never past `i_size`.
+
+use super::{Broken, Checker};
+use crate::Inode;
+use crate::layer::Layer;
+
+pub(super) fn check<L: Layer>(inode: &Inode<L>) -> Option<Broken> {
+    let (disk, size) = inode.sizes_now();
+    let fit = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
+    (disk > size).then(|| Broken::of(Checker::DisksizeWithinSize, fit(disk), fit(size)))
+}
