@@ -22,7 +22,9 @@ mod args;
 mod compare;
 mod explore;
 mod failure;
+mod files;
 mod help;
+mod hunt;
 mod layers;
 mod lists;
 mod machine;
@@ -30,6 +32,7 @@ mod plan;
 mod replay;
 mod search;
 mod shell;
+mod shrink;
 mod terminal;
 mod values;
 
