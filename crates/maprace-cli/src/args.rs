@@ -78,6 +78,9 @@ pub(crate) enum Command {
     /// Take away each protection of a protocol in turn: which ones does the scenario need?
     #[command(after_help = help::ABLATE)]
     Ablate(AblateArgs),
+    /// Show which locks each task holds where, what stands between two of them, and what protects it
+    #[command(after_help = help::EXPLAIN)]
+    Explain(ExplainArgs),
     /// Try pairs of operations that nobody wrote a scenario for; the damage, by what cures it
     #[command(after_help = help::HUNT)]
     Hunt(HuntArgs),
@@ -223,6 +226,18 @@ impl ShrinkArgs {
 /// `ablate`.
 #[derive(Debug, Args)]
 pub(crate) struct AblateArgs {
+    /// The scenario: a built-in name, or a file if it has a `/` or ends in `.toml`
+    #[arg(value_name = "SCENARIO")]
+    pub(crate) scenario: String,
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+    #[command(flatten)]
+    pub(crate) search: SearchArgs,
+}
+
+/// `explain`.
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArgs {
     /// The scenario: a built-in name, or a file if it has a `/` or ends in `.toml`
     #[arg(value_name = "SCENARIO")]
     pub(crate) scenario: String,

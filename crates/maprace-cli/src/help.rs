@@ -15,6 +15,8 @@ Examples:
   maprace                                              the first screen
   maprace explore mkwrite-fallocate --protocol v6.8    one scenario, with its diagram
   maprace ablate mkwrite-fallocate                     which protections does it need?
+  maprace explain mkwrite-fallocate                    which locks, held where?
+  maprace hunt --protocol v5.10                        races nobody wrote a scenario for
   maprace compare ./mine.toml --protocol v6.8 --protocol v6.11
   maprace scenarios show stale-map > mine.toml         a scenario to start from
 
@@ -57,6 +59,20 @@ Examples:
 
 Exit codes: those of `explore` for the protocol as it is, before anything is taken away; 3 also if one
 of the searches is incomplete.";
+
+/// `explain`.
+pub(crate) const EXPLAIN: &str = "\
+Examples:
+  maprace explain mkwrite-fallocate
+  maprace explain mkwrite-fallocate --protocol v6.8
+  maprace explain write-mkwrite --order iomap --json
+
+The tables are of runs without interruption: each task alone, or after the others where alone it has
+next to nothing to do. Then, for every two tasks, the locks that both hold where their order can matter,
+and the steps that no lock keeps apart; then what the search says, and which knob protects or would.
+
+Exit codes: those of `explore` for the configuration as it is; 3 also if one of the other searches is
+incomplete.";
 
 /// `hunt`.
 pub(crate) const HUNT: &str = "\

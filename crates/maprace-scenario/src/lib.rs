@@ -14,6 +14,7 @@ pub mod catalogue;
 mod config;
 mod diagram;
 mod error;
+pub mod explain;
 mod explore_world;
 mod format;
 pub mod hunt;
