@@ -25,7 +25,7 @@ const OF_ONE: Budget = Budget {
     executions: 5_000,
     first_bug: 500,
     steps: 10_000,
-    states: 300_000,
+    states: 50_000,
     preemptions: u32::MAX,
     downsets: 100_000,
 };

@@ -177,7 +177,11 @@ fn one(number: usize, finding: &Finding<'_>, saved: bool, paint: Paint) -> Strin
     if !rest.is_empty() {
         field("also", rest.join("; "));
     }
-    field("stands for", format!("{} damaged scenarios", group.scenarios));
+    let pairs = match group.pairs.len() {
+        1 => "1 pair".to_owned(),
+        pairs => format!("{pairs} pairs"),
+    };
+    field("stands for", format!("{pairs}, {} damaged scenarios", group.scenarios));
     field("damaged", damaged(verdict));
     field("source", group.citation.unwrap_or("undocumented").to_owned());
     if saved {

@@ -68,6 +68,7 @@ fn lock_name(step: &str) -> String {
     match step {
         "folio_trylock" => "folio_lock".to_owned(),
         "folio_start_writeback" => "writeback bit".to_owned(),
+        _ if step.contains("journal_start") => "jbd2 handle".to_owned(),
         _ => inner("down_read(").or_else(|| inner("down_write(")).unwrap_or(step).to_owned(),
     }
 }
