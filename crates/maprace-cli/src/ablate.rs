@@ -40,7 +40,7 @@ pub(crate) fn run(context: &Context<'_>, plan: &Explore) -> Result<Answer, Failu
 }
 
 /// Each way to take one protection away.
-fn removals(config: &Config) -> Vec<Setting> {
+pub(crate) fn removals(config: &Config) -> Vec<Setting> {
     let mut removals = Vec::new();
     for (knob, value) in config.protocol.knobs.values() {
         if config.order == Order::BufferHead && OF_IOMAP.contains(&knob) {

@@ -4,7 +4,7 @@ use crate::args::{Command, LowArgs};
 use crate::failure::Failure;
 use crate::layers::Layers;
 use crate::terminal::Terminal;
-use crate::{ablate, compare, explore, lists, plan, replay, shell, values};
+use crate::{ablate, compare, explain, explore, hunt, lists, plan, replay, shell, shrink, values};
 use clap::{CommandFactory, FromArgMatches};
 use maprace_scenario::Paint;
 use std::ffi::OsString;
@@ -81,8 +81,13 @@ fn run(context: &Context<'_>, typed: LowArgs) -> Result<Answer, Failure> {
     match typed.command {
         None => compare::run(context, &plan::compare_seed(context)?),
         Some(Command::Compare(args)) => compare::run(context, &plan::compare(context, args)?),
+        Some(Command::Explore(args)) if args.shrink.is_wanted() => {
+            shrink::run(context, &shrink::plan(context, args)?)
+        }
         Some(Command::Explore(args)) => explore::run(context, &plan::explore(context, args)?),
         Some(Command::Ablate(args)) => ablate::run(context, &plan::ablate(context, args)?),
+        Some(Command::Explain(args)) => explain::run(context, &explain::plan(context, args)?),
+        Some(Command::Hunt(args)) => hunt::run(context, &hunt::plan(context, args)?),
         Some(Command::Replay(args)) => replay::run(context, &plan::replay(context, args)?),
         Some(Command::Scenarios(args)) => lists::scenarios(context, args),
         Some(Command::Layers) => Ok(lists::layers(context)),

@@ -7,6 +7,7 @@ use crate::values::{self, Setting};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use maprace_explore::Engine;
 use maprace_fs::{Order, Protocol};
+use maprace_scenario::OpKind;
 use std::path::PathBuf;
 
 /// The command line.
@@ -77,6 +78,12 @@ pub(crate) enum Command {
     /// Take away each protection of a protocol in turn: which ones does the scenario need?
     #[command(after_help = help::ABLATE)]
     Ablate(AblateArgs),
+    /// Show which locks each task holds where, what stands between two of them, and what protects it
+    #[command(after_help = help::EXPLAIN)]
+    Explain(ExplainArgs),
+    /// Try pairs of operations that nobody wrote a scenario for; the damage, by what cures it
+    #[command(after_help = help::HUNT)]
+    Hunt(HuntArgs),
     /// Run one schedule and show its steps
     #[command(after_help = help::REPLAY)]
     Replay(ReplayArgs),
@@ -191,6 +198,29 @@ pub(crate) struct ExploreArgs {
     pub(crate) search: SearchArgs,
     #[command(flatten)]
     pub(crate) diagram: DiagramArgs,
+    #[command(flatten)]
+    pub(crate) shrink: ShrinkArgs,
+}
+
+/// Whether to make a damaged scenario small.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ShrinkArgs {
+    /// If it is damaged, drop what the damage does not need, and show the scenario that is left
+    #[arg(long)]
+    pub(crate) shrink: bool,
+    /// The same, and write that scenario into a file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) shrink_to: Option<PathBuf>,
+    /// Replace the file if it exists
+    #[arg(long, requires = "shrink_to")]
+    pub(crate) force: bool,
+}
+
+impl ShrinkArgs {
+    /// Whether one of them was typed.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.shrink || self.shrink_to.is_some()
+    }
 }
 
 /// `ablate`.
@@ -203,6 +233,54 @@ pub(crate) struct AblateArgs {
     pub(crate) config: ConfigArgs,
     #[command(flatten)]
     pub(crate) search: SearchArgs,
+}
+
+/// `explain`.
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArgs {
+    /// The scenario: a built-in name, or a file if it has a `/` or ends in `.toml`
+    #[arg(value_name = "SCENARIO")]
+    pub(crate) scenario: String,
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+    #[command(flatten)]
+    pub(crate) search: SearchArgs,
+}
+
+/// `hunt`.
+#[derive(Debug, Args)]
+pub(crate) struct HuntArgs {
+    /// Operations to pair, separated by commas; all but evict if none is named
+    #[arg(long, value_name = "OP", value_delimiter = ',', value_parser = crate::hunt::kind)]
+    pub(crate) ops: Vec<OpKind>,
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+    /// Files of up to so many blocks, 1 to 3
+    #[arg(long, value_name = "N", default_value_t = 2, allow_negative_numbers = true)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=3))]
+    pub(crate) blocks: u64,
+    /// More places, more of what comes after, bigalloc, no delayed allocation
+    #[arg(long)]
+    pub(crate) thorough: bool,
+    /// Begin no further scenario after so many executions, all scenarios together
+    #[arg(long, value_name = "EXECUTIONS", allow_negative_numbers = true)]
+    #[arg(default_value_t = crate::hunt::BUDGET)]
+    pub(crate) budget: u64,
+    /// Another number tries scenarios of one size and state in another order
+    #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true)]
+    pub(crate) seed: u64,
+    /// Write the scenario of each finding into this directory, which must be new or empty
+    #[arg(long, value_name = "DIR")]
+    pub(crate) save: Option<PathBuf>,
+    /// Write into a directory that has files
+    #[arg(long, requires = "save")]
+    pub(crate) force: bool,
+    /// Leave out what depends on the machine: the rest is the same bytes every time
+    #[arg(long)]
+    pub(crate) no_timing: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// `replay`.

@@ -15,6 +15,8 @@ Examples:
   maprace                                              the first screen
   maprace explore mkwrite-fallocate --protocol v6.8    one scenario, with its diagram
   maprace ablate mkwrite-fallocate                     which protections does it need?
+  maprace explain mkwrite-fallocate                    which locks, held where?
+  maprace hunt --protocol v5.10                        races nobody wrote a scenario for
   maprace compare ./mine.toml --protocol v6.8 --protocol v6.11
   maprace scenarios show stale-map > mine.toml         a scenario to start from
 
@@ -39,6 +41,7 @@ Examples:
   maprace explore stale-map --order iomap --set cookie=late
   maprace explore ./mine.toml --engine random --seed 7 --budget 100000
   maprace explore write-mkwrite --order iomap --json --no-timing
+  maprace explore ./large.toml --protocol v6.8 --shrink-to small.toml
 
 Engines: auto searches with few preemptions for a first bug, then proves with dpor, then with states
 when dpor's budget ends. naive, dpor and states try everything; icb goes by preemptions; random and
@@ -56,6 +59,35 @@ Examples:
 
 Exit codes: those of `explore` for the protocol as it is, before anything is taken away; 3 also if one
 of the searches is incomplete.";
+
+/// `explain`.
+pub(crate) const EXPLAIN: &str = "\
+Examples:
+  maprace explain mkwrite-fallocate
+  maprace explain mkwrite-fallocate --protocol v6.8
+  maprace explain write-mkwrite --order iomap --json
+
+The tables are of runs without interruption: each task alone, or after the others where alone it has
+next to nothing to do. Then, for every two tasks, the locks that both hold where their order can matter,
+and the steps that no lock keeps apart; then what the search says, and which knob protects or would.
+
+Exit codes: those of `explore` for the configuration as it is; 3 also if one of the other searches is
+incomplete.";
+
+/// `hunt`.
+pub(crate) const HUNT: &str = "\
+Examples:
+  maprace hunt --protocol v5.10
+  maprace hunt --protocol v6.12 --set cookie=on
+  maprace hunt --ops write,mmap_write,zero_range --order iomap --blocks 3
+  maprace hunt --thorough --budget 20000000 --save ./found
+
+Every pair of operations is explored over small files and many initial states, small ones first. The
+order is iomap and buffer_head unless --order names one, and in iomap order every cookie unless --set
+names one. What is damaged is sorted by the single knob whose turning makes it safe.
+
+Exit codes: 0 everything was tried and nothing is damaged, 1 damage, documented or not, 2 bad input or
+could not run, 3 no damage found and not all was tried.";
 
 /// `replay`.
 pub(crate) const REPLAY: &str = "\

@@ -99,12 +99,12 @@ fn draws(args: DiagramArgs, context: &Context<'_>) -> bool {
     args.diagram || !(args.no_diagram || context.quiet)
 }
 
-fn subject(context: &Context<'_>, typed: &str) -> Result<Subject, Failure> {
+pub(crate) fn subject(context: &Context<'_>, typed: &str) -> Result<Subject, Failure> {
     let scenario = Scenario::open(typed, &context.layers.vocabulary())?;
     Ok(Subject { typed: typed.to_owned(), scenario })
 }
 
-fn config(
+pub(crate) fn config(
     context: &Context<'_>,
     layer: &LayerArgs,
     protocol: Protocol,
@@ -115,13 +115,13 @@ fn config(
     Ok(Config { layer: layer.layer.clone(), protocol, order })
 }
 
-fn one_config(context: &Context<'_>, args: &ConfigArgs) -> Result<Config, Failure> {
+pub(crate) fn one_config(context: &Context<'_>, args: &ConfigArgs) -> Result<Config, Failure> {
     let protocol = args.protocol.unwrap_or_else(newest_release);
     config(context, &args.layer, protocol, args.order.unwrap_or(Order::BufferHead))
 }
 
 /// Whether the model can run it is known before anything runs.
-fn checked(scenario: &Scenario, config: &Config) -> Result<(), Failure> {
+pub(crate) fn checked(scenario: &Scenario, config: &Config) -> Result<(), Failure> {
     Plan::new(scenario, config)?;
     Ok(())
 }

@@ -7,26 +7,37 @@ use crate::plan::{Search, Subject};
 use crate::values::one_line;
 use indicatif::{ProgressBar, ProgressStyle};
 use maprace_explore::{Counterexample, Options, Progress, Report, explore, replay};
-use maprace_scenario::{Config, Paint, Plan, Question, Scene, Storied, Verdict, diagram, judge};
+use maprace_scenario::{
+    Config, Paint, Plan, Question, Scene, Storied, Symptom, Verdict, diagram, judge, symptom,
+};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// Set by Ctrl-C: searches end with what they have found.
-static STOP: AtomicBool = AtomicBool::new(false);
+pub(crate) static STOP: AtomicBool = AtomicBool::new(false);
+
+/// Set by the first Ctrl-C, for the second.
+static ASKED: AtomicBool = AtomicBool::new(false);
+
+/// Lets what was found be looked at after the search for it was asked to end; true if it was.
+pub(crate) fn go_on() -> bool {
+    STOP.swap(false, Ordering::SeqCst)
+}
 
 /// The exit code of a program that a second Ctrl-C ends at once.
 const INTERRUPTED: i32 = 130;
 
 /// Asks for a clean end at Ctrl-C; the second one ends the program.
-fn watch_for_interrupt() {
+pub(crate) fn watch_for_interrupt() {
     static WATCHED: Once = Once::new();
     WATCHED.call_once(|| {
         let asked = || {
-            if STOP.swap(true, Ordering::SeqCst) {
+            if ASKED.swap(true, Ordering::SeqCst) {
                 std::process::exit(INTERRUPTED);
             }
+            STOP.store(true, Ordering::SeqCst);
         };
         // Without a handler Ctrl-C ends the program, which is no reason not to search.
         let _ = ctrlc::set_handler(asked);
@@ -58,7 +69,8 @@ impl Bar {
         }))
     }
 
-    fn say(&self, what: impl FnOnce() -> String) {
+    /// Shows `what`.
+    pub(crate) fn say(&self, what: impl FnOnce() -> String) {
         if let Some(bar) = &self.0 {
             bar.set_message(what());
         }
@@ -146,6 +158,11 @@ impl Explored {
     /// The least schedule that does damage.
     pub(crate) fn counterexample(&self) -> Option<&Counterexample> {
         self.report.counterexample.as_ref()
+    }
+
+    /// What its damage is like.
+    pub(crate) fn symptom(&self) -> Option<Symptom> {
+        symptom(&*self.program, &self.report)
     }
 
     /// Its diagram and the command that runs it again.

@@ -5,10 +5,12 @@ use std::io::Read;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-const COMMANDS: [&str; 9] = [
+const COMMANDS: [&str; 11] = [
     "compare",
     "explore",
     "ablate",
+    "explain",
+    "hunt",
     "replay",
     "scenarios",
     "layers",
@@ -145,7 +147,7 @@ fn bad_input_of_every_kind_gets_one_line() {
     let direct = at("direct.toml", b"format = 1\nname = \"d\"\n[file]\nblocks = 1\n[[task]]\nname = \"a\"\nops = [\"dio_write\"]\n");
     let long = "x".repeat(5000);
     let cases: &[(&[&str], &str)] = &[
-        (&["explor"], "a similar subcommand exists: 'explore'; see `maprace --help`"),
+        (&["explor"], "similar subcommands exist: 'explain', 'explore'; see `maprace --help`"),
         (&["explore"], "not provided: <SCENARIO>; see `maprace explore --help`"),
         (&["explore", "mkwrite-falocate"], "did you mean `mkwrite-fallocate`?"),
         (&["explore", "./nowhere.toml"], "./nowhere.toml: cannot read it"),

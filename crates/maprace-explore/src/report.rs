@@ -63,7 +63,7 @@ impl Default for Budget {
         Budget {
             executions: 200_000,
             first_bug: 2_000,
-            steps: 10_000,
+            steps: 1_000,
             states: 1_800_000,
             preemptions: u32::MAX,
             downsets: 1_000_000,

@@ -11,6 +11,7 @@ mod rows;
 mod tests;
 mod words;
 
+pub(crate) use words::operation;
 pub use words::words;
 
 use crate::config::Config;

@@ -14,12 +14,19 @@ pub mod catalogue;
 mod config;
 mod diagram;
 mod error;
+pub mod explain;
 mod explore_world;
 mod format;
+pub mod hunt;
+mod knobs;
 mod op;
 mod plan;
+mod print;
+mod probe;
 mod range;
 mod schedule;
+mod shrink;
+mod sources;
 mod suggest;
 mod verdict;
 mod vocabulary;
@@ -32,10 +39,14 @@ pub use format::{
     Bitmaps, ConfigNames, EsStart, Expect, ExpectedVerdict, FileSpec, FsSpec, JournalCredits,
     Scenario, TaskSpec, When, limits,
 };
+pub use knobs::{KnobSetting, single_turns};
 pub use op::{Op, OpError, OpErrorKind, OpKind};
 pub use plan::{NotModelled, Plan, PlannedTask};
+pub use probe::{First, Probed, Symptom, Visibility, probe, symptom};
 pub use range::{BlockRange, ByteRange, Range, RangeError};
 pub use schedule::{Driver, HEADER_KEYS, Item, Mismatch, MismatchKind, Run, Schedule, TaskView};
+pub use shrink::{Shrunk, Trial, shrink};
+pub use sources::{citation, documented};
 pub use verdict::{
     Expected, Found, Judgement, KnobValues, Machine, Paint, Question, Row, SCHEMA, SCHEMA_ROWS,
     Verdict, Verdicts, judge, page, table,

@@ -286,21 +286,27 @@ impl Exec {
     /// For text that is not explored: what happens after the tasks. Returns the notes of each step.
     ///
     /// # Errors
-    /// The names of the steps that wait for ever, when nobody can run.
+    /// The names of the steps that wait for ever, when nobody can run; and of those announced, after
+    /// more steps than any text of sense has.
     pub fn run_out(&mut self) -> Result<Vec<(Done, Note)>, Vec<&'static str>> {
         let mut steps = Vec::new();
         loop {
+            if steps.len() > STEPS_MAX {
+                return Err(self.announced_names());
+            }
             let Some(id) = (0..self.tasks.len()).rev().find(|id| self.is_enabled(*id)) else {
-                let stuck: Vec<_> = (0..self.tasks.len())
-                    .filter_map(|id| self.announced(id))
-                    .map(|a| a.step.name)
-                    .collect();
+                let stuck = self.announced_names();
                 return if stuck.is_empty() { Ok(steps) } else { Err(stuck) };
             };
             let calls = self.calls(id);
             let done = self.step(id);
             steps.push((done, Note { calls, saw: self.saw() }));
         }
+    }
+
+    fn announced_names(&self) -> Vec<&'static str> {
+        let announced = (0..self.tasks.len()).filter_map(|id| self.announced(id));
+        announced.map(|a| a.step.name).collect()
     }
 
     /// The identity of the state: what every object holds, who holds what, where every task is.
@@ -318,6 +324,9 @@ impl Exec {
         sum
     }
 }
+
+/// So many steps without an end are a loop.
+const STEPS_MAX: usize = 100_000;
 
 /// The bit of a task in a mask; a task past the mask's end has none.
 fn bit(task: usize) -> u32 {

@@ -46,7 +46,7 @@ fn allocated(blocks: i64) -> String {
 }
 
 /// What the kernel calls the way an operation takes: the head of its column.
-pub(super) fn operation(op: Op, order: Order, layer: &str) -> &'static str {
+pub(crate) fn operation(op: Op, order: Order, layer: &str) -> &'static str {
     match (op, order) {
         (Op::Write, Order::Iomap) => "iomap_file_buffered_write",
         (Op::Write, Order::BufferHead) if layer == "ext4" => "ext4_buffered_write_iter",

@@ -1,0 +1,241 @@
+//! What is explained, as a page and as JSON.
+
+use super::{Planned, Shown, Turn};
+use maprace_scenario::explain::{Explained, HeldLock, LockedStep, OpenPlace, PairLocks, TaskSteps};
+use maprace_scenario::{Judgement, Paint, Verdict};
+use serde::Serialize;
+
+/// The name and version of the format as JSON.
+const SCHEMA: &str = "maprace.explain/1";
+
+/// Longest line of a step, beside which what is held is shown; a longer one pushes it out.
+const STEP_MAX: usize = 56;
+
+/// An explanation as JSON; the fields stand in the order in which they are printed.
+#[derive(Serialize)]
+pub(crate) struct Json<'a> {
+    schema: &'static str,
+    title: &'a str,
+    source: &'a str,
+    #[serde(flatten)]
+    explained: &'a Explained,
+    verdict: &'a Verdict,
+    protections: Vec<JsonTurn>,
+    cures: Vec<JsonTurn>,
+}
+
+#[derive(Serialize)]
+struct JsonTurn {
+    knob: &'static str,
+    value: &'static str,
+    verdict: Judgement,
+    counterfactual: bool,
+    checkers: Vec<String>,
+    source: Option<&'static str>,
+}
+
+fn json_turn(turn: &Turn) -> JsonTurn {
+    JsonTurn {
+        knob: turn.knob,
+        value: turn.value,
+        verdict: turn.verdict.verdict,
+        counterfactual: turn.verdict.counterfactual,
+        checkers: turn.verdict.damage.iter().map(|found| found.checker.clone()).collect(),
+        source: turn.source,
+    }
+}
+
+/// The explanation as JSON.
+pub(crate) fn json<'a>(shown: &'a Shown<'a>) -> Json<'a> {
+    let Shown { planned, explained, verdict, removed, cures } = shown;
+    Json {
+        schema: SCHEMA,
+        title: &planned.subject.scenario.title,
+        source: &planned.subject.scenario.source,
+        explained,
+        verdict,
+        protections: removed.iter().map(json_turn).collect(),
+        cures: cures.iter().map(json_turn).collect(),
+    }
+}
+
+/// The explanation for people.
+pub(crate) fn page(shown: &Shown<'_>, paint: Paint) -> String {
+    let Shown { planned, explained, verdict, .. } = shown;
+    let scenario = &planned.subject.scenario;
+    let whole = maprace_scenario::page(&scenario.title, verdict, paint);
+    let (head, rest) = split_head(&whole);
+    let mut text = head.to_owned();
+    if !scenario.source.is_empty() {
+        text += &field("source", &scenario.source);
+    }
+    for task in &explained.tasks {
+        text += "\n";
+        text += &table(task);
+    }
+    for pair in &explained.pairs {
+        text += "\n";
+        text += &between(pair, paint);
+    }
+    text += "\n";
+    text += rest;
+    text += &protection(shown, paint);
+    text + &expected(planned)
+}
+
+/// Name, title and configuration, and what comes below.
+fn split_head(page: &str) -> (&str, &str) {
+    let second = page.match_indices('\n').nth(1).map_or(page.len(), |(at, _)| at + 1);
+    page.split_at(second)
+}
+
+fn field(name: &str, value: &str) -> String {
+    format!("{name:<10} {value}\n")
+}
+
+/// A task: its operations, its steps under the calls around them, and beside each what is held.
+fn table(task: &TaskSteps) -> String {
+    let mut text = task.task.clone();
+    let alone = if task.after.is_empty() { "alone" } else { "after " };
+    text += &format!(", {alone}{}\n", task.after.join(", "));
+    let rows = rows(task);
+    let widths = rows.iter().map(|(left, _)| left.len()).filter(|width| *width <= STEP_MAX);
+    let width = widths.max().unwrap_or(0);
+    for (left, held) in rows {
+        text += format!("{left:width$}  {held}").trim_end();
+        text += "\n";
+    }
+    text
+}
+
+/// Each line of a table: operation, call or step, and what is held in it.
+fn rows(task: &TaskSteps) -> Vec<(String, String)> {
+    let mut rows = Vec::new();
+    let mut path: Vec<&str> = Vec::new();
+    let mut op = None;
+    for step in &task.steps {
+        if op != Some(step.op)
+            && let Some(named) = task.ops.get(step.op)
+        {
+            rows.push((format!(" {} ({})", named.op, named.function), String::new()));
+            path.clear();
+        }
+        op = Some(step.op);
+        let common = path.iter().zip(&step.calls).take_while(|(a, b)| a == b).count();
+        for (depth, call) in step.calls.iter().enumerate().skip(common) {
+            rows.push((indented(depth, call), String::new()));
+        }
+        path.clone_from(&step.calls);
+        rows.push((indented(path.len(), &told(step)), held(&step.held)));
+    }
+    rows
+}
+
+fn indented(depth: usize, what: &str) -> String {
+    format!("{}{what}", " ".repeat(depth + 2))
+}
+
+fn told(step: &LockedStep) -> String {
+    match step.saw.is_empty() {
+        true => step.step.to_owned(),
+        false => format!("{}: {}", step.step, step.saw.join("; ")),
+    }
+}
+
+fn held(locks: &[HeldLock]) -> String {
+    let all: Vec<String> = locks.iter().map(ToString::to_string).collect();
+    if all.is_empty() { "-".to_owned() } else { all.join(", ") }
+}
+
+/// What stands between two tasks, and where nothing does.
+fn between(pair: &PairLocks, paint: Paint) -> String {
+    let PairLocks { one, other, conflicts, common, open } = pair;
+    let mut text = format!("{one} x {other}\n");
+    if *conflicts == 0 {
+        return text + " they touch nothing in common\n";
+    }
+    let locks =
+        common.iter().map(|lock| format!("{} ({} of {conflicts})", lock.lock, lock.conflicts));
+    let locks: Vec<String> = locks.collect();
+    let locks = if locks.is_empty() { "none".to_owned() } else { locks.join(", ") };
+    text += &format!(" locks that both hold where their order can matter: {locks}\n");
+    if open.is_empty() {
+        return text + &format!(" {}\n", paint.good("every such place is under a lock of both"));
+    }
+    for place in open {
+        text += &format!(" no common lock: {}\n", paint.open(&place_name(place)));
+        let pairs = &place.steps;
+        let width = pairs.iter().map(|[one, _]| one.len()).max().unwrap_or(0);
+        for [mine, theirs] in pairs {
+            text += &format!("  {one} {mine:width$}  {other} {theirs}\n");
+        }
+    }
+    text
+}
+
+fn place_name(place: &OpenPlace) -> String {
+    match place.range {
+        Some((lo, hi)) => format!("{}, {} {lo}..{hi}", place.place, place.unit),
+        None => place.place.clone(),
+    }
+}
+
+/// What protects it, or would.
+fn protection(shown: &Shown<'_>, paint: Paint) -> String {
+    let mut text = String::new();
+    match shown.verdict.verdict {
+        Judgement::Safe => {
+            let needed = |turn: &&Turn| turn.verdict.verdict == Judgement::Damaged;
+            for turn in shown.removed.iter().filter(needed) {
+                text += &field("needs", &format!("{}: {}", turn.knob, without(turn, paint)));
+                text += &turn.source.map_or(String::new(), |source| field("", source));
+            }
+            if text.is_empty() {
+                text += &field("needs", "no single protection: each can be taken away alone");
+            }
+        }
+        Judgement::Damaged => {
+            for turn in &shown.cures {
+                text += &field("cured by", &paint.good(&setting(turn)));
+                text += &turn.source.map_or(String::new(), |source| field("", source));
+            }
+            if text.is_empty() {
+                text += &field("cured by", "no single knob");
+            }
+        }
+        Judgement::Incomplete => {}
+    }
+    let all = shown.removed.iter().chain(&shown.cures);
+    let shown_turn =
+        |turn: &&Turn| turn.verdict.verdict == Judgement::Damaged || !shown.cures.is_empty();
+    if all.filter(shown_turn).any(|turn| turn.verdict.counterfactual) {
+        text += &field("", "*: counterfactual, no kernel had it");
+    }
+    text
+}
+
+fn setting(turn: &Turn) -> String {
+    let mark = if turn.verdict.counterfactual { "*" } else { "" };
+    format!("{}={}{mark}", turn.knob, turn.value)
+}
+
+/// What is damaged without a protection.
+fn without(turn: &Turn, paint: Paint) -> String {
+    let checkers: Vec<&str> =
+        turn.verdict.damage.iter().map(|found| found.checker.as_str()).collect();
+    format!("{} with {}: {}", paint.bad("damaged"), setting(turn), checkers.join(", "))
+}
+
+/// What the scenario says is to be expected here.
+fn expected(planned: &Planned) -> String {
+    let Some(expect) = planned.subject.scenario.expected(&planned.config.names()) else {
+        return field("expects", "nothing of this configuration");
+    };
+    let verdict = match expect.verdict {
+        maprace_scenario::ExpectedVerdict::Damaged => "damaged",
+        maprace_scenario::ExpectedVerdict::Safe => "safe",
+    };
+    let checkers = expect.checkers.join(", ");
+    let checkers = if checkers.is_empty() { checkers } else { format!(": {checkers}") };
+    field("expects", &format!("{verdict}{checkers}"))
+}

@@ -1,0 +1,262 @@
+//! What a hunt found, as a page and as JSON.
+
+use super::{Finding, Shown};
+use maprace_scenario::hunt::{Catch, Depth, Tally};
+use maprace_scenario::{Config, Machine, Paint, Verdict};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// The name and version of the format of a hunt as JSON.
+const SCHEMA: &str = "maprace.hunt/1";
+
+/// A hunt as JSON; the fields stand in the order in which they are printed.
+#[derive(Serialize)]
+pub(crate) struct Json<'a> {
+    schema: &'static str,
+    layer: &'a str,
+    protocol: &'a str,
+    orders: Vec<&'a str>,
+    cookies: Vec<&'a str>,
+    ops: Vec<String>,
+    blocks: u64,
+    thorough: bool,
+    seed: u64,
+    budget: u64,
+    complete: bool,
+    interrupted: bool,
+    pairs: usize,
+    scenarios: u64,
+    damaged: u64,
+    open: u64,
+    left: u64,
+    executions: u64,
+    skipped: &'a BTreeMap<String, u64>,
+    contradictions: &'a [String],
+    findings: Vec<JsonFinding<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    machine: Option<&'a Machine>,
+}
+
+#[derive(Serialize)]
+struct JsonFinding<'a> {
+    cure: Option<Cure>,
+    order: &'static str,
+    first_broken: &'static str,
+    documented: bool,
+    citation: Option<&'static str>,
+    pairs: &'a [String],
+    scenarios: u64,
+    file: &'a str,
+    toml: String,
+    verdict: &'a Verdict,
+}
+
+#[derive(Serialize)]
+struct Cure {
+    knob: &'static str,
+    value: &'static str,
+}
+
+/// The hunt as JSON.
+pub(crate) fn json<'a>(shown: &'a Shown<'a>) -> Json<'a> {
+    let Shown { planned, catch, findings, machine } = shown;
+    let hunt = &planned.hunt;
+    let Tally { pairs, scenarios, damaged, open, executions, skipped, contradictions, left } =
+        &catch.tally;
+    let (layer, protocol) = named(&hunt.configs);
+    Json {
+        schema: SCHEMA,
+        layer,
+        protocol,
+        orders: orders(&hunt.configs),
+        cookies: cookies(&hunt.configs),
+        ops: hunt.space.sides.iter().map(|side| side.name()).collect(),
+        blocks: hunt.space.blocks,
+        thorough: hunt.space.depth == Depth::Thorough,
+        seed: hunt.space.seed,
+        budget: hunt.budget,
+        complete: catch.is_complete(),
+        interrupted: catch.interrupted,
+        pairs: pairs.len(),
+        scenarios: *scenarios,
+        damaged: *damaged,
+        open: *open,
+        left: *left,
+        executions: *executions,
+        skipped,
+        contradictions,
+        findings: findings.iter().map(json_finding).collect(),
+        machine: machine.as_ref(),
+    }
+}
+
+fn json_finding<'a>(finding: &'a Finding<'a>) -> JsonFinding<'a> {
+    let Finding { group, scenario, path, verdict } = finding;
+    JsonFinding {
+        cure: group.cure.map(|cure| Cure { knob: cure.knob, value: cure.value }),
+        order: group.order.name(),
+        first_broken: group.first.name(),
+        documented: group.citation.is_some(),
+        citation: group.citation,
+        pairs: &group.pairs,
+        scenarios: group.scenarios,
+        file: path,
+        toml: scenario.to_toml(),
+        verdict,
+    }
+}
+
+fn named(configs: &[Config]) -> (&str, &str) {
+    configs.first().map_or(("", ""), |config| (&config.layer, config.protocol.name))
+}
+
+fn once<'a>(names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    let mut all = Vec::new();
+    for name in names {
+        if !all.contains(&name) {
+            all.push(name);
+        }
+    }
+    all
+}
+
+fn orders(configs: &[Config]) -> Vec<&str> {
+    once(configs.iter().map(|config| config.order.name()))
+}
+
+/// The cookies that were tried in iomap order.
+fn cookies(configs: &[Config]) -> Vec<&str> {
+    let iomap = configs.iter().filter(|config| config.order.name() == "iomap");
+    once(iomap.map(|config| config.protocol.knobs.cookie.name()))
+}
+
+/// The hunt for people.
+pub(crate) fn page(shown: &Shown<'_>, paint: Paint) -> String {
+    let mut text = head(shown);
+    for (number, finding) in (1..).zip(&shown.findings) {
+        text += "\n";
+        text += &one(number, finding, shown.planned.save.is_some(), paint);
+    }
+    text += "\n";
+    text + &tail(shown, paint)
+}
+
+fn head(shown: &Shown<'_>) -> String {
+    let hunt = &shown.planned.hunt;
+    let (layer, protocol) = named(&hunt.configs);
+    let mut text = format!("hunt: {layer}, {protocol}");
+    let moved = hunt.configs.first().map(Config::moved).unwrap_or_default();
+    for (knob, value) in moved {
+        text += &format!(", {knob}={value}");
+    }
+    text += &format!("; {} order", orders(&hunt.configs).join(" and "));
+    let cookies = cookies(&hunt.configs);
+    if cookies.len() > 1 {
+        text += &format!(" (cookie {})", cookies.join(", "));
+    }
+    let blocks = hunt.space.blocks;
+    let s = if blocks == 1 { "" } else { "s" };
+    text + &format!("; files of up to {blocks} block{s}\n")
+}
+
+/// Whether a finding is known, and what cures it, in a line.
+fn heading(number: usize, finding: &Finding<'_>, paint: Paint) -> String {
+    let group = finding.group;
+    let cure = group.cure.map_or("no knob cures it".to_owned(), |cure| format!("{cure} cures it"));
+    let what = format!("{} breaks first, {} order, {cure}", group.first.name(), group.order);
+    let mark = if group.citation.is_some() { "" } else { " (undocumented)" };
+    paint.bad(&format!("{number}. {what}{mark}"))
+}
+
+fn one(number: usize, finding: &Finding<'_>, saved: bool, paint: Paint) -> String {
+    let Finding { group, scenario, path, verdict } = finding;
+    let mut text = heading(number, finding, paint) + "\n";
+    let mut field = |name: &str, value: String| text += &format!("{name:<10} {value}\n");
+    field("pair", group.pairs[0].clone());
+    let rest = &group.pairs[1..];
+    if !rest.is_empty() {
+        field("also", rest.join("; "));
+    }
+    let pairs = match group.pairs.len() {
+        1 => "1 pair".to_owned(),
+        pairs => format!("{pairs} pairs"),
+    };
+    field("stands for", format!("{pairs}, {} damaged scenarios", group.scenarios));
+    field("damaged", damaged(verdict));
+    field("source", group.citation.unwrap_or("undocumented").to_owned());
+    if saved {
+        field("scenario", path.clone());
+    } else {
+        field("scenario", format!("save it as {path}"));
+        for line in scenario.to_toml().lines() {
+            let line = format!("    {line}");
+            text += line.trim_end();
+            text += "\n";
+        }
+    }
+    text + verdict.replay.as_deref().unwrap_or_default() + "\n"
+}
+
+fn damaged(verdict: &Verdict) -> String {
+    let traces = verdict.bad_traces.zip(verdict.traces);
+    let traces = traces.map(|(bad, all)| format!("{bad} of {all} distinct orders"));
+    let fewest = verdict.min_preemptions.map(|n| format!("fewest preemptions {n}"));
+    let random = verdict.p_random.map(|p| format!("{p:.6} when tasks are drawn at random"));
+    traces.into_iter().chain(fewest).chain(random).collect::<Vec<_>>().join(", ")
+}
+
+fn tail(shown: &Shown<'_>, paint: Paint) -> String {
+    let Shown { catch, machine, .. } = shown;
+    let Tally { pairs, scenarios, damaged, open, executions, skipped, contradictions, left } =
+        &catch.tally;
+    let mut text = String::new();
+    let mut field = |name: &str, value: String| text += &format!("{name:<10} {value}\n");
+    let found =
+        match (damaged, shown.findings.iter().filter(|f| f.group.citation.is_none()).count()) {
+            (0, _) if catch.is_complete() => paint.good("nothing is damaged"),
+            (0, _) => paint.open("nothing damaged was found"),
+            (damaged, 0) => format!("{damaged} scenarios damaged, all of it documented"),
+            (damaged, new) => {
+                paint.bad(&format!("{damaged} scenarios damaged, {new} undocumented"))
+            }
+        };
+    field("found", found);
+    let count = pairs.len();
+    field("tried", format!("{count} pairs in {scenarios} scenarios, {executions} executions"));
+    field("complete", complete(catch, *open, *left, paint));
+    if !skipped.is_empty() {
+        let all: Vec<String> = skipped.iter().map(|(what, n)| format!("{what} ({n})")).collect();
+        field("skipped", format!("not modelled, with scenarios left out: {}", all.join(", ")));
+    }
+    if let Some(first) = contradictions.first() {
+        field("failed", format!("{} scenarios; the first: {first}", contradictions.len()));
+    }
+    if let Some(machine) = machine {
+        let rate = machine.executions_per_second;
+        field(
+            "took",
+            format!("{:.2} s, {rate:.0} executions/s, {}", machine.seconds, machine.host),
+        );
+    }
+    text
+}
+
+fn complete(catch: &Catch, open: u64, left: u64, paint: Paint) -> String {
+    if catch.is_complete() {
+        return "every scenario of this size, every order of each".to_owned();
+    }
+    let mut why = Vec::new();
+    if catch.interrupted {
+        why.push("interrupted".to_owned());
+    }
+    if left > 0 {
+        why.push(format!("{left} scenarios left when it ended"));
+    }
+    if open > 0 {
+        why.push(format!("{open} scenarios too large for their share"));
+    }
+    if !catch.tally.contradictions.is_empty() {
+        why.push("some failed".to_owned());
+    }
+    paint.open(&format!("no: {}", why.join(", ")))
+}

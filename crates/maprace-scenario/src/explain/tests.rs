@@ -1,0 +1,86 @@
+//! What stands between the pairs of the seed, as runs tell it.
+
+use super::*;
+use crate::catalogue;
+use maprace_fs::{Order, ext4::Ext4Kind};
+
+fn explained(name: &str, config: &Config) -> Explained {
+    explain(&Ext4Kind, catalogue::find(name).unwrap(), config).unwrap()
+}
+
+fn v6_8(order: Order) -> Config {
+    Config::ext4("v6.8", order)
+}
+
+fn locks(pair: &PairLocks) -> Vec<&str> {
+    pair.common.iter().map(|lock| lock.lock.as_str()).collect()
+}
+
+#[test]
+fn a_fault_and_fallocate_have_only_i_data_sem_between_them() {
+    for order in Order::ALL {
+        let explained = explained("mkwrite-fallocate", &v6_8(*order));
+        let [pair] = &explained.pairs[..] else { panic!("{explained:?}") };
+        assert_eq!((pair.one.as_str(), pair.other.as_str()), ("fault", "fallocate"));
+        assert_eq!(locks(pair), ["i_data_sem"], "{order}");
+        assert!(pair.common[0].conflicts < pair.conflicts);
+        let status = pair.open.iter().find(|open| open.place == "extent status").unwrap();
+        // The look-up without the lock is what can become stale; both sides have one.
+        let has = |one: &str, other: &str| status.steps.contains(&[one.into(), other.into()]);
+        assert!(has("ext4_es_lookup_extent", "ext4_es_insert_extent"), "{status:?}");
+        assert!(has("ext4_es_insert_delayed_block", "ext4_es_lookup_extent"), "{status:?}");
+        assert!(!has("ext4_es_insert_delayed_block", "ext4_es_insert_extent"), "{status:?}");
+        assert_eq!((status.range, status.unit), (Some((0, 1)), "blocks"));
+    }
+}
+
+#[test]
+fn a_write_and_fallocate_exclude_each_other_by_i_rwsem_everywhere() {
+    let explained = explained("write-fallocate", &v6_8(Order::BufferHead));
+    let pair = &explained.pairs[0];
+    assert_eq!(pair.common[0].lock, "i_rwsem");
+    assert_eq!((pair.common[0].conflicts, pair.open.len()), (pair.conflicts, 0), "{pair:#?}");
+}
+
+#[test]
+fn the_order_decides_whether_a_write_and_a_fault_share_the_folio_lock() {
+    let shared = |order| {
+        let explained = explained("write-mkwrite", &v6_8(order));
+        let pair = explained.pairs[0].clone();
+        let open = pair.open.iter().any(|open| open.place == "extent status");
+        (locks(&pair).contains(&"folio_lock"), open)
+    };
+    assert_eq!(shared(Order::BufferHead), (true, false));
+    assert!(shared(Order::Iomap).1, "the map is taken before the lock");
+}
+
+#[test]
+fn a_table_shows_what_is_held_and_what_was_found() {
+    let explained = explained("mkwrite-fallocate", &v6_8(Order::BufferHead));
+    let fault = &explained.tasks[0];
+    assert_eq!((fault.task.as_str(), fault.ops[0].function), ("fault", "page_mkwrite"));
+    assert!(explained.tasks.iter().all(|task| task.after.is_empty()), "each has something to do");
+    let of = |name: &str| fault.steps.iter().find(|step| step.step == name).unwrap();
+    let held = |name: &str| of(name).held.iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(held("pte_offset_map"), Vec::<String>::new());
+    assert_eq!(held("ext4_es_lookup_extent"), ["invalidate_lock R", "folio_lock W"]);
+    let inside = ["invalidate_lock R", "folio_lock W", "i_data_sem W"];
+    assert_eq!(held("ext4_es_insert_delayed_block"), inside);
+    assert_eq!(of("ext4_es_lookup_extent").saw, ["hole"]);
+    assert_eq!(of("ext4_es_lookup_extent").calls, ["ext4_page_mkwrite", "ext4_da_map_blocks"]);
+    assert_eq!(held("finish_mkwrite_fault"), ["folio_lock W"]);
+}
+
+#[test]
+fn who_has_nothing_to_do_alone_is_shown_after_the_others_and_an_io_has_a_table() {
+    let explained = explained("stale-map", &Config::ext4("v6.12", Order::Iomap));
+    let names: Vec<_> = explained.tasks.iter().map(|task| task.task.as_str()).collect();
+    assert_eq!(names, ["write", "writeback", "io_end of writeback", "reclaim"]);
+    assert_eq!(explained.tasks[1].after, ["write"]);
+    // The second write stands as a second operation.
+    assert_eq!(explained.tasks[0].steps.last().map(|step| step.op), Some(1));
+    let io = &explained.tasks[2];
+    assert!(io.steps[0].held.iter().any(|held| held.lock == "writeback bit"), "{io:#?}");
+    let reclaim = explained.pairs.iter().find(|p| (&*p.one, &*p.other) == ("write", "reclaim"));
+    assert!(!reclaim.unwrap().open.is_empty());
+}

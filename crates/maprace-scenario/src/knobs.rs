@@ -1,0 +1,92 @@
+//! Single settings of a protocol: which weaken it, which others it could have.
+//!
+//! The values of a knob are listed weakest first, so a protection is a value that is not the first.
+
+use crate::config::Config;
+use maprace_fs::protocol::PRESETS;
+use maprace_fs::{KnobError, Order};
+use std::fmt;
+
+/// The knobs that only a buffered write in iomap order feels.
+const OF_IOMAP: [&str; 2] = ["cookie", "iomap_f_new"];
+
+/// A knob and one of its values.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct KnobSetting {
+    /// The knob.
+    pub knob: &'static str,
+    /// The value.
+    pub value: &'static str,
+}
+
+impl fmt::Display for KnobSetting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}={}", self.knob, self.value)
+    }
+}
+
+/// The values a knob can have, the weakest protection first; none if there is no such knob.
+pub(crate) fn values_of(knob: &str) -> Vec<&'static str> {
+    let Some(preset) = PRESETS.first() else { return Vec::new() };
+    let mut knobs = preset.knobs;
+    match knobs.set(knob, "") {
+        Err(KnobError::Value(values)) => values,
+        Ok(()) | Err(KnobError::Name(_)) => Vec::new(),
+    }
+}
+
+/// The knobs that can matter in a configuration, each with its value.
+fn felt(config: &Config) -> impl Iterator<Item = (&'static str, &'static str)> {
+    let buffer_head = config.order == Order::BufferHead;
+    let values = config.protocol.knobs.values().into_iter();
+    values.filter(move |(knob, _)| !(buffer_head && OF_IOMAP.contains(knob)))
+}
+
+/// Whether some release had that value.
+fn is_released(setting: &KnobSetting) -> bool {
+    let releases = PRESETS.iter().filter(|preset| !preset.knobs.is_counterfactual());
+    releases.into_iter().any(|p| p.knobs.values().contains(&(setting.knob, setting.value)))
+}
+
+/// Every single turn of a knob, those that are likelier to be the fix first: values that a release had
+/// before others, then knobs in the order of the table, of one knob stronger values before weaker ones,
+/// the nearest first.
+pub fn single_turns(config: &Config) -> Vec<KnobSetting> {
+    let mut turns = Vec::new();
+    for (knob, value) in felt(config) {
+        let values = values_of(knob);
+        let at = values.iter().position(|known| *known == value).unwrap_or(0);
+        let stronger = values[(at + 1).min(values.len())..].iter();
+        let weaker = values[..at].iter().rev();
+        turns.extend(stronger.chain(weaker).map(|value| KnobSetting { knob, value }));
+    }
+    turns.sort_by_key(|turn| !is_released(turn));
+    turns
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(config: &Config) -> Vec<String> {
+        single_turns(config).iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn what_a_release_had_is_tried_before_what_none_had() {
+        let turns = named(&Config::ext4("v5.10", Order::BufferHead));
+        let at = |setting: &str| turns.iter().position(|turn| turn == setting).unwrap();
+        assert_eq!(at("insert=exclusive"), 0);
+        assert_eq!(at("recheck=on"), 1);
+        assert!(at("insert=one-hold") > at("recheck=on"), "{turns:?}");
+        assert!(!turns.iter().any(|turn| turn.starts_with("cookie") || turn == "insert=shared"));
+    }
+
+    #[test]
+    fn stronger_values_come_before_weaker_ones() {
+        let late = Config::ext4("v6.12", Order::Iomap).with("cookie", "late");
+        let cookies: Vec<_> =
+            named(&late).into_iter().filter(|t| t.starts_with("cookie")).collect();
+        assert_eq!(cookies, ["cookie=on", "cookie=off"]);
+    }
+}
