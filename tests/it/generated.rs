@@ -2,7 +2,7 @@
 //! checker in both orders, and traces and states count alike whatever the protocol.
 
 use crate::support::{ORDERS, failed, parsed, program};
-use maprace_explore::{Budget, Engine, Options, explore};
+use maprace_explore::{Budget, Engine, Options, Report, explore};
 use maprace_scenario::Config;
 use std::fmt::Write;
 
@@ -30,23 +30,32 @@ impl Chance {
     }
 }
 
-const OPS: [&str; 10] = [
+const OPS: [&str; 17] = [
     "write",
     "read",
     "mmap_write",
     "mmap_read",
+    "dio_write",
     "fallocate",
+    "zero_range",
     "punch_hole",
+    "collapse_range",
+    "insert_range",
+    "truncate",
+    "fiemap",
     "writeback",
     "fsync",
+    "commit",
     "reclaim",
     "shrink_es",
 ];
 
 fn op(chance: &mut Chance, blocks: u64, block: u64) -> String {
     let name = chance.of(&OPS);
-    if name == "fsync" {
-        return "\"fsync\"".to_owned();
+    match name {
+        "fsync" | "commit" => return format!("\"{name}\""),
+        "truncate" => return format!("\"truncate {}\"", chance.below((blocks + 1) * block)),
+        _ => {}
     }
     if chance.one_in(4) {
         let pos = chance.below(blocks * block);
@@ -55,14 +64,41 @@ fn op(chance: &mut Chance, blocks: u64, block: u64) -> String {
     }
     let lo = chance.below(blocks);
     let hi = lo + 1 + chance.below(blocks - lo);
-    format!("\"{name} {lo}..{hi}\"")
+    let fails = match name == "write" && chance.one_in(4) {
+        true => format!(" fail@{}", lo + chance.below(hi - lo)),
+        false => String::new(),
+    };
+    format!("\"{name} {lo}..{hi}{fails}\"")
+}
+
+/// The geometry: now and then large folios, clusters, no delayed allocation, few credits, few blocks.
+fn file_system(chance: &mut Chance, block: u64) -> String {
+    let mut text = format!(
+        "[fs]\nblock = {block}\nfolio_blocks = {}\nbitmaps = \"{}\"\n",
+        1 + chance.below(2),
+        chance.of(&["warm", "cold"])
+    );
+    if chance.one_in(6) {
+        text += "cluster_blocks = 2\n";
+    }
+    if chance.one_in(6) {
+        text += "delalloc = false\n";
+    }
+    if chance.one_in(4) {
+        text += "journal_credits = 1\n";
+    }
+    if chance.one_in(8) {
+        text += &format!("free_blocks = {}\n", chance.below(6));
+    }
+    text
 }
 
 fn scenario(chance: &mut Chance) -> String {
     let (blocks, block) = (1 + chance.below(3), [16, 1024, 4096][chance.index(3)]);
-    let (folio, bitmaps) = (1 + chance.below(2), chance.of(&["warm", "cold"]));
-    let mut text = format!(
-        "format = 1\nname = \"generated\"\n[fs]\nblock = {block}\nfolio_blocks = {folio}\nbitmaps = \"{bitmaps}\"\n[file]\nblocks = {blocks}\nes = \"{}\"\n",
+    let mut text = "format = 1\nname = \"generated\"\n".to_owned();
+    text += &file_system(chance, block);
+    text += &format!(
+        "[file]\nblocks = {blocks}\nes = \"{}\"\n",
         chance.of(&["hole", "cold", "full"])
     );
     let kinds: Vec<u64> = (0..blocks).map(|_| chance.below(4)).collect();
@@ -89,6 +125,38 @@ fn scenario(chance: &mut Chance) -> String {
     text + &format!("[after]\nops = [{after}]\n")
 }
 
+/// What later releases fixed in paths that v6.12 has: their scenarios are in the catalogue.
+const FIXED_LATER: [(&str, &str); 4] = [
+    ("zero_range", "v6.15"),
+    ("fiemap_takes_i_rwsem", "on"),
+    ("writeback_nocache", "on"),
+    ("split_nocache", "on"),
+];
+
+/// Direct I/O beside stores or loads through a mapping, or beside reads that fill the page cache from
+/// the medium meanwhile: not coherent, and documented.
+fn is_incoherent(text: &str, failed: &[&str]) -> bool {
+    failed == ["data"] && text.contains("dio_write") && text.contains("mmap_")
+}
+
+fn traces(text: &str, config: &Config) -> Report {
+    let program = program(&parsed("generated", text), config);
+    let budget = Budget { executions: 1_000, ..Budget::default() };
+    explore(&*program, &Options { engine: Engine::Dpor, budget, ..Options::default() })
+}
+
+/// A finding must be one that the catalogue has.
+fn assert_known(text: &str, config: &Config, report: &Report) {
+    if report.bad == 0 || is_incoherent(text, &failed(report)) {
+        return;
+    }
+    let turn = |config: Config, (knob, value): &(&str, &str)| config.with(knob, value);
+    let fixed = FIXED_LATER.iter().fold(config.clone(), turn);
+    let again = traces(text, &fixed);
+    let clean = again.bad == 0 || is_incoherent(text, &failed(&again));
+    assert!(clean, "{} {}: {:?}\n{text}", config.protocol.name, config.order, failed(&again));
+}
+
 /// Draws scenarios and explores each; returns how many were small enough to finish.
 fn draw(seed: u64, count: u32, preset: &str, clean: bool) -> u32 {
     let mut chance = Chance(seed);
@@ -96,16 +164,14 @@ fn draw(seed: u64, count: u32, preset: &str, clean: bool) -> u32 {
     for _ in 0..count {
         let text = scenario(&mut chance);
         for order in ORDERS {
-            let program = program(&parsed("generated", &text), &Config::ext4(preset, order));
-            let budget = Budget { executions: 3_000, ..Budget::default() };
-            let traces =
-                explore(&*program, &Options { engine: Engine::Dpor, budget, ..Options::default() });
+            let config = Config::ext4(preset, order);
+            let traces = traces(&text, &config);
             if clean {
-                assert!(traces.bad == 0, "{preset} {order}: {:?}\n{text}", failed(&traces));
+                assert_known(&text, &config, &traces);
             }
-            let budget = Budget { executions: 30_000, ..Budget::default() };
+            let budget = Budget { executions: 10_000, ..Budget::default() };
             let states = explore(
-                &*program,
+                &*program(&parsed("generated", &text), &config),
                 &Options { engine: Engine::States, budget, ..Options::default() },
             );
             if !traces.complete || !states.complete {
@@ -120,12 +186,17 @@ fn draw(seed: u64, count: u32, preset: &str, clean: bool) -> u32 {
     complete
 }
 
+/// So many scenarios are drawn: by default for seconds; `MAPRACE_DRAWS` asks for more.
+fn draws() -> u32 {
+    std::env::var("MAPRACE_DRAWS").ok().and_then(|text| text.parse().ok()).unwrap_or(150)
+}
+
 #[test]
 fn the_newest_protocol_is_clean_whatever_is_drawn() {
-    assert!(draw(1, 150, "v6.12", true) > 250);
+    assert!(draw(1, draws(), "v6.12", true) > draws());
 }
 
 #[test]
 fn traces_and_states_count_alike_in_the_oldest_protocol_too() {
-    assert!(draw(2, 100, "v5.10", false) > 160);
+    assert!(draw(2, draws() * 2 / 3, "v5.10", false) > draws() * 2 / 3);
 }
