@@ -109,6 +109,8 @@ impl<L: Layer> Inode<L> {
     /// # Divergence from Linux
     /// Without delayed allocation the kernel first locks the folio once to see whether all of it is
     /// mapped, and then needs no transaction.
+    /// A fault that finds no space ends with ENOSPC; the kernel has a transaction committed, tries again
+    /// (`ext4_should_retry_alloc`), and sends SIGBUS in the end.
     async fn page_mkwrite(&self, folio: &FolioRef<L::Rt>) -> Result<Mkwrite, Errno> {
         let _shared = self.lock_for_fault().await;
         let delalloc = self.delalloc_now().await;
