@@ -56,9 +56,8 @@ fn turned(when: &When) -> Vec<Config> {
         when.order.as_ref().is_none_or(|names| names.iter().any(|name| name == order.name()))
     };
     let config = |order| {
-        let turn = |config: Config, (knob, values): (&String, &Vec<String>)| {
-            config.with(knob, &values[0])
-        };
+        let turn =
+            |config: Config, (knob, values): (&String, &Vec<String>)| config.with(knob, &values[0]);
         when.set.iter().fold(Config::ext4(preset, order), turn)
     };
     ORDERS.into_iter().filter(spoken).map(config).collect()

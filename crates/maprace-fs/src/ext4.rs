@@ -30,8 +30,7 @@ use std::sync::Arc;
 static I_DATA_SEM: SemSteps = sem_steps!("i_data_sem");
 
 /// `i_data_sem` held exclusively, with the extent tree.
-type TreeGuard<'a, R> =
-    <<R as Runtime>::RwSem<ExtentTree> as RwSem<R, ExtentTree>>::Write<'a>;
+type TreeGuard<'a, R> = <<R as Runtime>::RwSem<ExtentTree> as RwSem<R, ExtentTree>>::Write<'a>;
 
 /// What a look-up of the status tree, or of the extent tree behind it, found.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

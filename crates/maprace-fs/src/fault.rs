@@ -112,7 +112,8 @@ impl<L: Layer> Inode<L> {
     /// # Divergence from Linux
     /// Without delayed allocation the kernel first locks the folio once to see whether all of it is
     /// mapped, and then needs no transaction. A fault past the end gets SIGBUS at once; the kernel lets
-    /// the access start over, and the read fault says so.
+    /// the access start over, and the read fault says so. ENOSPC is returned as such; the kernel commits
+    /// what could free blocks, tries again, and then sends SIGBUS.
     async fn page_mkwrite(&self, folio: &FolioRef<L::Rt>) -> Result<Mkwrite, Errno> {
         let _shared = self.lock_for_fault().await;
         let delalloc = self.delalloc_now().await;

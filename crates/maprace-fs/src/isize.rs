@@ -33,8 +33,7 @@ impl<L: Layer> Inode<L> {
     pub(crate) async fn set_size(&self, size: u64) {
         let old = self.i_size();
         let (lo, hi) = (old.min(size), old.max(size));
-        let foot =
-            || Foot::write(self.sizes.object(), 0, 2).and(self.bytes(lo, hi, Effect::Write));
+        let foot = || Foot::write(self.sizes.object(), 0, 2).and(self.bytes(lo, hi, Effect::Write));
         self.sizes
             .with(&I_SIZE_WRITE, foot, |sizes| {
                 *sizes = Sizes { i_size: size, i_disksize: size };

@@ -12,10 +12,8 @@ static HANDLE: SemSteps = SemSteps {
     down_read: Step::new("jbd2__journal_start"),
     down_write: Step::new("jbd2_journal_wait_updates"),
 };
-static LOCKED: SemSteps = SemSteps {
-    down_read: Step::new("wait_transaction_locked"),
-    down_write: Step::new("T_LOCKED"),
-};
+static LOCKED: SemSteps =
+    SemSteps { down_read: Step::new("wait_transaction_locked"), down_write: Step::new("T_LOCKED") };
 
 type Hold<'a, R> = <<R as Runtime>::RwSem<()> as RwSem<R, ()>>::Read<'a>;
 
