@@ -134,6 +134,14 @@ fn exit_codes_say_what_was_found() {
     printed(&["compare", &right, "--order", "buffer_head"], 0);
 }
 
+/// A scenario whose file outgrows what the model has.
+fn huge() -> String {
+    let ops = ["\"insert_range 0..65536\""; 64].join(", ");
+    let task = |n: u32| format!("[[task]]\nname = \"t{n}\"\nops = [{ops}]\n");
+    let tasks: String = (0..5).map(task).collect();
+    format!("format = 1\nname = \"huge\"\n[file]\nblocks = 1\n{tasks}")
+}
+
 #[test]
 fn bad_input_of_every_kind_gets_one_line() {
     let dir = tempfile::tempdir().expect("a temporary directory");
@@ -144,7 +152,8 @@ fn bad_input_of_every_kind_gets_one_line() {
     };
     let broken = at("broken.toml", b"format = 1\nname = [\n");
     let binary = at("binary.toml", b"\xff\xfe\x00");
-    let direct = at("direct.toml", b"format = 1\nname = \"d\"\n[file]\nblocks = 1\n[[task]]\nname = \"a\"\nops = [\"dio_write\"]\n");
+    let grows = huge();
+    let huge = at("huge.toml", grows.as_bytes());
     let long = "x".repeat(5000);
     let cases: &[(&[&str], &str)] = &[
         (&["explor"], "similar subcommands exist: 'explain', 'explore'; see `maprace --help`"),
@@ -153,7 +162,7 @@ fn bad_input_of_every_kind_gets_one_line() {
         (&["explore", "./nowhere.toml"], "./nowhere.toml: cannot read it"),
         (&["explore", &broken], "broken.toml:"),
         (&["explore", &binary], "binary.toml:1:1: not UTF-8 text"),
-        (&["explore", &direct], "operation `dio_write` is not modelled"),
+        (&["explore", &huge], "a file that may grow to 21037056 blocks is not modelled"),
         (&["explore", &long], "..."),
         (&["explore", "a\nb"], "`a\\nb`"),
         (&["explore", "stale-map", "--protocol", "v6.9"], "did you mean `v6.8`?"),

@@ -391,7 +391,7 @@ impl<R: Runtime> Layer for Ext4<R> {
 }
 
 /// The whole of a file, for scans.
-const EVERYTHING: Blocks = Blocks { lo: 0, hi: u32::MAX };
+const EVERYTHING: Blocks = Blocks { lo: 0, hi: Ext4Kind::BLOCKS_MOST };
 
 /// Clusters with something delayed and nothing allocated. Not by what is pending, which is a record of
 /// the model like the reservation it is compared with.
@@ -463,6 +463,11 @@ fn first_difference(tree: &ExtentTree, blocks: Blocks, entry: EsEntry) -> Option
 /// Makes ext4 in any world.
 #[derive(Clone, Copy, Default, Debug)]
 pub struct Ext4Kind;
+
+impl Ext4Kind {
+    /// The most blocks a file may have: so far holes are cached, and footprints have an end.
+    pub const BLOCKS_MOST: u32 = 1 << 24;
+}
 
 impl LayerKind for Ext4Kind {
     type In<R: Runtime> = Ext4<R>;

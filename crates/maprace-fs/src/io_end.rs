@@ -38,11 +38,8 @@ impl<L: Layer> Inode<L> {
             if early {
                 self.log.broken(Broken::at(Checker::WrittenAfterData, blocks.lo));
             }
-            let convert = async {
-                let _handle = self.journal.start_reserved().await;
-                self.layer.convert(blocks).await;
-            };
-            self.rt.call("ext4_end_io_end", convert).await;
+            let _handle = self.journal.start_reserved().await;
+            self.layer.convert(blocks).await;
         }
         if early {
             self.device.write(&io.segments.0).await;

@@ -133,7 +133,7 @@ pub enum ErrorKind {
     },
     /// No built-in scenario has that name.
     #[error(
-        "no built-in scenario {}{} (a name with / or .toml is a file)",
+        "no built-in scenario {}{} (`scenarios` lists them; a name with / or .toml is a file)",
         Quoted(typed),
         Known { typed, known }
     )]

@@ -4,6 +4,7 @@ use crate::config::Config;
 use crate::format::{Bitmaps, EsStart, JournalCredits, Scenario};
 use crate::op::{Op, OpKind};
 use crate::range::BlockRange;
+use maprace_fs::ext4::Ext4Kind;
 use maprace_fs::{Blocks, EsAtStart, FileAtStart, Geometry, Planted, Request, Setup};
 
 /// What cannot be run yet.
@@ -47,9 +48,9 @@ impl Plan {
     /// When the scenario asks for something that the model lacks.
     pub fn new(scenario: &Scenario, config: &Config) -> Result<Plan, NotModelled> {
         let fit = |v: u64| u32::try_from(v).expect("the format bounds every number");
-        let farthest = farthest(scenario);
+        let farthest = checked_farthest(scenario)?;
         let all = || scenario.tasks.iter().flat_map(|task| &task.ops).chain(&scenario.after);
-        let most = (all().count() as u64 + 1) * farthest;
+        let most = (all().count() as u64 + 1) * u64::from(farthest);
         let moves = |op: &Op| {
             use OpKind::{CollapseRange, InsertRange, Truncate};
             matches!(op.kind, Truncate { .. } | CollapseRange | InsertRange)
@@ -72,16 +73,16 @@ impl Plan {
             },
             commits: all().any(|op| op.kind == OpKind::Commit),
             shrinks: all().any(moves),
-            farthest: u32::try_from(farthest).unwrap_or(1 << 24),
+            farthest,
             claims_most: u32::try_from(2 * most).unwrap_or(u32::MAX),
             planted: None,
         };
         let mut tasks = Vec::new();
         for (number, task) in (1..).zip(&scenario.tasks) {
-            let requests = requests(scenario, number, &task.ops)?;
+            let requests = requests(scenario, number, &task.ops);
             tasks.push(PlannedTask { name: task.name.clone(), requests });
         }
-        let after = requests(scenario, 0, &scenario.after)?;
+        let after = requests(scenario, 0, &scenario.after);
         let after_text = scenario.after.iter().map(ToString::to_string).collect();
         Ok(Plan { setup, tasks, after, after_text })
     }
@@ -93,6 +94,18 @@ impl Plan {
         self.setup.planted = Some(bug);
         self
     }
+}
+
+/// The same as a block number, if a file may be so long.
+fn checked_farthest(scenario: &Scenario) -> Result<u32, NotModelled> {
+    let farthest = farthest(scenario);
+    u32::try_from(farthest).ok().filter(|blocks| *blocks <= Ext4Kind::BLOCKS_MOST).ok_or_else(
+        || NotModelled {
+            scenario: scenario.name.clone(),
+            what: format!("a file that may grow to {farthest} blocks"),
+            instead: "past the largest file insert_range returns EFBIG",
+        },
+    )
 }
 
 /// One past the farthest block that any operation can reach, wherever those before it have put the end
@@ -134,11 +147,11 @@ fn file_at_start(scenario: &Scenario) -> FileAtStart {
 }
 
 /// The operations of task `number`, each with an id that nobody else has.
-fn requests(scenario: &Scenario, number: u32, ops: &[Op]) -> Result<Vec<Request>, NotModelled> {
+fn requests(scenario: &Scenario, number: u32, ops: &[Op]) -> Vec<Request> {
     (1..).zip(ops).map(|(i, op)| request(scenario, number * 100 + i, op)).collect()
 }
 
-fn request(scenario: &Scenario, id: u32, op: &Op) -> Result<Request, NotModelled> {
+fn request(scenario: &Scenario, id: u32, op: &Op) -> Request {
     let op_of = match op.kind {
         OpKind::Write => maprace_fs::Op::Write,
         OpKind::Read => maprace_fs::Op::Read,
@@ -159,14 +172,14 @@ fn request(scenario: &Scenario, id: u32, op: &Op) -> Result<Request, NotModelled
         OpKind::Evict => maprace_fs::Op::Evict,
         OpKind::Truncate { size } => {
             let op = maprace_fs::Op::Truncate;
-            return Ok(Request { id, op, pos: size, len: 0, fails: None });
+            return Request { id, op, pos: size, len: 0, fails: None };
         }
     };
     let block = scenario.fs.block;
     let whole = || (0, whole_file(scenario, op.kind));
     let (pos, len) = op.bytes(block).map_or_else(whole, |range| (range.pos, range.len));
     let fails = op.fail_at.map(|lblk| lblk * block);
-    Ok(Request { id, op: op_of, pos, len, fails })
+    Request { id, op: op_of, pos, len, fails }
 }
 
 /// What "the whole file" is where no range is typed, in bytes: for what only looks, all that the file

@@ -51,11 +51,15 @@ pub(crate) struct Known<'a> {
     pub(crate) known: &'a [String],
 }
 
+/// More names than these are counted, not listed.
+const LISTED_MAX: usize = 24;
+
 impl fmt::Display for Known<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.known {
             [] => return f.write_str(": none are known"),
             [one] => write!(f, ": known is {}", OneLine(one))?,
+            many if many.len() > LISTED_MAX => write!(f, ": {} are known", many.len())?,
             [first, rest @ ..] => {
                 write!(f, ": known are {}", OneLine(first))?;
                 rest.iter().try_for_each(|name| write!(f, ", {}", OneLine(name)))?;

@@ -1,18 +1,15 @@
 //! Hole caching: a look-up that finds nothing on disk enters a HOLE for the whole gap, cut at what is
 //! delayed. The scan and the insertion are two sections of `i_es_lock`, which is where W3 lives.
 
-use super::Ext4;
+use super::{EVERYTHING, Ext4};
 use maprace_extent::{Blocks, EsEntry, EsStatus, ExtentTree};
 use maprace_runtime::Runtime;
-
-/// Holes are cached up to this block, so that footprints have an end.
-const FARTHEST: u32 = 1 << 24;
 
 const HOLE: EsEntry = EsEntry::bare(EsStatus::Hole);
 
 fn gap_around(tree: &ExtentTree, lblk: u32) -> Blocks {
     let gap = tree.gap(lblk);
-    Blocks::new(gap.lo, gap.hi.min(FARTHEST))
+    Blocks::new(gap.lo, gap.hi.min(EVERYTHING.hi))
 }
 
 impl<R: Runtime> Ext4<R> {
