@@ -97,10 +97,8 @@ fn scenario(chance: &mut Chance) -> String {
     let (blocks, block) = (1 + chance.below(3), [16, 1024, 4096][chance.index(3)]);
     let mut text = "format = 1\nname = \"generated\"\n".to_owned();
     text += &file_system(chance, block);
-    text += &format!(
-        "[file]\nblocks = {blocks}\nes = \"{}\"\n",
-        chance.of(&["hole", "cold", "full"])
-    );
+    text +=
+        &format!("[file]\nblocks = {blocks}\nes = \"{}\"\n", chance.of(&["hole", "cold", "full"]));
     let kinds: Vec<u64> = (0..blocks).map(|_| chance.below(4)).collect();
     let mut list = |key: &str, is: &mut dyn FnMut(usize) -> bool| {
         let all: Vec<String> =

@@ -154,8 +154,8 @@ impl<L: Layer> Inode<L> {
         if !before.dirty || self.zeroes_by_mapping() {
             let want = Blocks::one(lblk);
             let map = self.layer.look_up(want).await.assert_answers(want);
-            let zeroes = map.status == Status::Mapped
-                || before.dirty && map.status == Status::Delalloc;
+            let zeroes =
+                map.status == Status::Mapped || before.dirty && map.status == Status::Delalloc;
             if !zeroes {
                 return self.mapping.unlock_and_put(&folio).await;
             }

@@ -1,11 +1,11 @@
 //! `fallocate(PUNCH_HOLE)`.
 
 use crate::Errno;
+use crate::Order;
 use crate::inode::Inode;
 use crate::journal::Handle;
 use crate::layer::{Layer, Removal};
 use crate::setup::Planted;
-use crate::Order;
 use maprace_runtime::{Effect, RwSem, Spin, Step};
 
 static MARK_INODE: Step = Step::new("ext4_mark_inode_dirty");

@@ -1,12 +1,19 @@
 //! What is explained, as a page and as JSON.
 
 use super::{Planned, Shown, Turn};
+use maprace_fs::places::END;
 use maprace_scenario::explain::{Explained, HeldLock, LockedStep, OpenPlace, PairLocks, TaskSteps};
 use maprace_scenario::{Judgement, Paint, Verdict};
 use serde::Serialize;
 
 /// The name and version of the format as JSON.
 const SCHEMA: &str = "maprace.explain/1";
+
+/// Longest line.
+const LINE_MAX: usize = 100;
+
+/// Where the values of the lower lines begin.
+const FIELD: usize = 11;
 
 /// Longest line of a step, beside which what is held is shown; a longer one pushes it out.
 const STEP_MAX: usize = 56;
@@ -90,7 +97,45 @@ fn split_head(page: &str) -> (&str, &str) {
 }
 
 fn field(name: &str, value: &str) -> String {
-    format!("{name:<10} {value}\n")
+    wrapped(&format!("{name:<10} "), value.split(' '), FIELD)
+}
+
+/// `head` and the words, in lines that are not too long; the second and others stand `indent` in. A
+/// word that is too long stays whole.
+fn wrapped<'a>(head: &str, words: impl Iterator<Item = &'a str>, indent: usize) -> String {
+    let (mut all, mut line, mut width) = (String::new(), head.to_owned(), visible(head));
+    let mut is_empty = true;
+    for word in words {
+        let more = visible(word) + usize::from(!is_empty);
+        if !is_empty && width + more > LINE_MAX {
+            all += line.trim_end();
+            all += "\n";
+            (line, width, is_empty) = (" ".repeat(indent), indent, true);
+        }
+        if !is_empty {
+            line += " ";
+        }
+        line += word;
+        width += visible(word) + usize::from(!is_empty);
+        is_empty = false;
+    }
+    all + line.trim_end() + "\n"
+}
+
+/// The items of a list, each whole.
+fn listed(list: &str) -> impl Iterator<Item = &str> {
+    list.split_inclusive(", ").map(str::trim_end)
+}
+
+/// How wide a word is on a terminal; colours take no room.
+fn visible(word: &str) -> usize {
+    let mut rest = word;
+    let mut width = 0;
+    while let Some((before, escape)) = rest.split_once('\u{1b}') {
+        width += before.len();
+        rest = escape.split_once('m').map_or("", |(_, after)| after);
+    }
+    width + rest.len()
 }
 
 /// A task: its operations, its steps under the calls around them, and beside each what is held.
@@ -102,8 +147,8 @@ fn table(task: &TaskSteps) -> String {
     let widths = rows.iter().map(|(left, _)| left.len()).filter(|width| *width <= STEP_MAX);
     let width = widths.max().unwrap_or(0);
     for (left, held) in rows {
-        text += format!("{left:width$}  {held}").trim_end();
-        text += "\n";
+        let head = format!("{left:width$}  ");
+        text += &wrapped(&head, listed(&held), width + 2);
     }
     text
 }
@@ -121,14 +166,28 @@ fn rows(task: &TaskSteps) -> Vec<(String, String)> {
             path.clear();
         }
         op = Some(step.op);
-        let common = path.iter().zip(&step.calls).take_while(|(a, b)| a == b).count();
-        for (depth, call) in step.calls.iter().enumerate().skip(common) {
-            rows.push((indented(depth, call), String::new()));
-        }
-        path.clone_from(&step.calls);
+        open_calls(&mut rows, &mut path, &step.calls);
         rows.push((indented(path.len(), &told(step)), held(&step.held)));
+        for quiet in &step.then {
+            // Nothing is shown of a call in which nothing happens but that a lock is given back.
+            let depth = if quiet.takes { quiet.calls.len() } else { common(&path, &quiet.calls) };
+            open_calls(&mut rows, &mut path, &quiet.calls[..depth]);
+            rows.push((indented(path.len(), &quiet.what), String::new()));
+        }
     }
     rows
+}
+
+/// Goes from the calls `path` into `calls`, with a line for each that is new.
+fn open_calls<'a>(rows: &mut Vec<(String, String)>, path: &mut Vec<&'a str>, calls: &[&'a str]) {
+    let new = calls.iter().enumerate().skip(common(path, calls));
+    rows.extend(new.map(|(depth, call)| (indented(depth, call), String::new())));
+    calls.clone_into(path);
+}
+
+/// How many calls two paths begin with alike.
+fn common(one: &[&str], other: &[&str]) -> usize {
+    one.iter().zip(other).take_while(|(a, b)| a == b).count()
 }
 
 fn indented(depth: usize, what: &str) -> String {
@@ -152,13 +211,13 @@ fn between(pair: &PairLocks, paint: Paint) -> String {
     let PairLocks { one, other, conflicts, common, open } = pair;
     let mut text = format!("{one} x {other}\n");
     if *conflicts == 0 {
-        return text + " they touch nothing in common\n";
+        return text + " they touch no data in common\n";
     }
     let locks =
         common.iter().map(|lock| format!("{} ({} of {conflicts})", lock.lock, lock.conflicts));
     let locks: Vec<String> = locks.collect();
     let locks = if locks.is_empty() { "none".to_owned() } else { locks.join(", ") };
-    text += &format!(" locks that both hold where their order can matter: {locks}\n");
+    text += &wrapped(" locks that both hold where their order can matter: ", listed(&locks), 2);
     if open.is_empty() {
         return text + &format!(" {}\n", paint.good("every such place is under a lock of both"));
     }
@@ -175,6 +234,7 @@ fn between(pair: &PairLocks, paint: Paint) -> String {
 
 fn place_name(place: &OpenPlace) -> String {
     match place.range {
+        Some((lo, END)) => format!("{}, {} {lo}..", place.place, place.unit),
         Some((lo, hi)) => format!("{}, {} {lo}..{hi}", place.place, place.unit),
         None => place.place.clone(),
     }

@@ -267,7 +267,10 @@ mod tests {
         assert_eq!(t.load(0, 80, &old), Some(Seen { pos: 10 }));
         t.begin_insert(2, 10, 5, 80);
         t.resize(80, 85);
-        assert_eq!((t.now.get(14), t.now.get(15), t.now.get(84)), (Some(Origin::Zero), at(30), at(99)));
+        assert_eq!(
+            (t.now.get(14), t.now.get(15), t.now.get(84)),
+            (Some(Origin::Zero), at(30), at(99))
+        );
         t.undo_change(2);
         assert_eq!(t.now.get(10), at(30));
     }

@@ -53,7 +53,7 @@ impl LockOrder {
                 false => !self.says(held.kind, lock.kind),
             };
         }
-        inverted.then(|| Broken { checker: Checker::LockOrder, values: None, place: None })
+        inverted.then_some(Broken { checker: Checker::LockOrder, values: None, place: None })
     }
 
     /// Task `task` has released `lock`.

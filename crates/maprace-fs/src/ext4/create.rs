@@ -129,7 +129,13 @@ impl<R: Runtime> Ext4<R> {
 
     /// The `ext4_es_insert_extent` at the end of `ext4_map_blocks`. Up to v6.11 an unwritten extent is
     /// tagged delayed as a whole if any of its blocks was.
-    pub(super) async fn es_enter(&self, blocks: Blocks, extent: Extent, reserve: bool, new: bool) -> Mapping {
+    pub(super) async fn es_enter(
+        &self,
+        blocks: Blocks,
+        extent: Extent,
+        reserve: bool,
+        new: bool,
+    ) -> Mapping {
         if new && self.has(Planted::AllocationLeavesEs) {
             return mapping_of(blocks, extent, new, 0);
         }

@@ -76,7 +76,8 @@ impl<R: Runtime> Ext4<R> {
                 return Err(Errno::Einval);
             }
             tree.shift(piece, target.lo);
-            rest = if down { Blocks::new(piece.hi, rest.hi) } else { Blocks::new(rest.lo, piece.lo) };
+            rest =
+                if down { Blocks::new(piece.hi, rest.hi) } else { Blocks::new(rest.lo, piece.lo) };
         }
     }
 }
