@@ -113,3 +113,21 @@ pub fn replay(program: &dyn Program, schedule: &[usize]) -> Result<Replay, Misma
     let mut rest = schedule.iter().copied();
     replay_with(program, &mut |_| rest.next())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::little::{Grain, Insert, Little};
+
+    #[test]
+    fn a_replay_says_what_the_objects_of_its_footprints_are() {
+        let program = Little::faults(2, Insert::Buggy, Grain::Sem);
+        let played = replay(&program, &[0, 0, 1]).unwrap();
+        let kind = |step: &Replayed| played.key(step.done.main.accesses()[0].obj);
+        let kinds: Vec<Key> = played.steps.iter().map(kind).collect();
+        assert_eq!(kinds, ["folio", "es", "inode"].map(Key::only));
+        let holds: Vec<usize> =
+            played.steps.iter().map(|step| step.note.around_holds.len()).collect();
+        assert_eq!(holds, played.steps.iter().map(|s| s.done.holds.len()).collect::<Vec<_>>());
+    }
+}

@@ -306,7 +306,16 @@ fn place_of(knob: &str) -> usize {
 impl Group {
     /// The example as a scenario to keep: it says where the damage comes from, and expects it.
     pub fn scenario(&self) -> Scenario {
-        let expect = self.orders.iter().map(|own| self.expect(&own.example.config)).collect();
+        let mut expect: Vec<Expect> = Vec::new();
+        for InOrder { order, example, .. } in &self.orders {
+            let own = self.expect(&example.config);
+            // What is alike but for the order is said once.
+            let is_alike = |known: &&mut Expect| known.when.set == own.when.set;
+            match expect.iter_mut().find(is_alike) {
+                Some(known) => known.when.order.get_or_insert_default().push(order.name().into()),
+                None => expect.push(own),
+            }
+        }
         let source = self.citation.unwrap_or_default().to_owned();
         Scenario { source, expect, ..self.orders[0].example.scenario.clone() }
     }
@@ -346,8 +355,9 @@ impl Group {
         let config = &self.orders[0].example.config;
         let after = self.cure.and_then(|cure| brought_after(config, &cure));
         let knob = self.cure.map(|cure| place_of(cure.knob));
-        let known = (self.citation.is_some(), knob, self.cure, self.orders[0].order, self.first);
-        (after.is_none(), after, known)
+        let is_known = self.citation.is_some();
+        let rest = (knob, self.cure, self.orders[0].order, self.first);
+        (after.is_none(), after, is_known, is_known && knob.is_none(), rest)
     }
 }
 

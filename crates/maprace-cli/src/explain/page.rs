@@ -2,7 +2,9 @@
 
 use super::{Planned, Shown, Turn};
 use maprace_fs::places::END;
-use maprace_scenario::explain::{Explained, HeldLock, LockedStep, OpenPlace, PairLocks, TaskSteps};
+use maprace_scenario::explain::{
+    Explained, HeldLock, LockedStep, OpenPlace, PairLocks, Quiet, TaskSteps,
+};
 use maprace_scenario::{Judgement, Paint, Verdict};
 use serde::Serialize;
 
@@ -158,7 +160,7 @@ fn rows(task: &TaskSteps) -> Vec<(String, String)> {
     let mut rows = Vec::new();
     let mut path: Vec<&str> = Vec::new();
     let mut op = None;
-    for step in &task.steps {
+    for (at, step) in task.steps.iter().enumerate() {
         if op != Some(step.op)
             && let Some(named) = task.ops.get(step.op)
         {
@@ -168,10 +170,12 @@ fn rows(task: &TaskSteps) -> Vec<(String, String)> {
         op = Some(step.op);
         open_calls(&mut rows, &mut path, &step.calls);
         rows.push((indented(path.len(), &told(step)), held(&step.held)));
-        for quiet in &step.then {
-            // Nothing is shown of a call in which nothing happens but that a lock is given back.
-            let depth = if quiet.takes { quiet.calls.len() } else { common(&path, &quiet.calls) };
-            open_calls(&mut rows, &mut path, &quiet.calls[..depth]);
+        let next_step = task.steps.get(at + 1).filter(|next| next.op == step.op);
+        for (n, quiet) in step.then.iter().enumerate() {
+            let next = step.then.get(n + 1).map(|next| &next.calls);
+            let next = next.or(next_step.map(|next| &next.calls)).map_or(&[][..], Vec::as_slice);
+            let calls = shown_calls(quiet, &path, next);
+            open_calls(&mut rows, &mut path, calls);
             rows.push((indented(path.len(), &quiet.what), String::new()));
         }
     }
@@ -183,6 +187,16 @@ fn open_calls<'a>(rows: &mut Vec<(String, String)>, path: &mut Vec<&'a str>, cal
     let new = calls.iter().enumerate().skip(common(path, calls));
     rows.extend(new.map(|(depth, call)| (indented(depth, call), String::new())));
     calls.clone_into(path);
+}
+
+/// The calls that are shown around something that is no step, after `path` and before `next`: nothing
+/// of a call in which nothing happens but that a lock is given back.
+fn shown_calls<'a>(quiet: &'a Quiet, path: &[&str], next: &[&str]) -> &'a [&'static str] {
+    let calls = &quiet.calls;
+    match quiet.takes {
+        true => calls,
+        false => &calls[..common(calls, path).max(common(calls, next))],
+    }
 }
 
 /// How many calls two paths begin with alike.
@@ -246,9 +260,14 @@ fn protection(shown: &Shown<'_>, paint: Paint) -> String {
     match shown.verdict.verdict {
         Judgement::Safe => {
             let needed = |turn: &&Turn| turn.verdict.verdict == Judgement::Damaged;
-            for turn in shown.removed.iter().filter(needed) {
+            let needed: Vec<&Turn> = shown.removed.iter().filter(needed).collect();
+            for (n, turn) in needed.iter().enumerate() {
                 text += &field("needs", &format!("{}: {}", turn.knob, without(turn, paint)));
-                text += &turn.source.map_or(String::new(), |source| field("", source));
+                // Of several values of one knob that are too weak the last is followed by the source.
+                let source = turn
+                    .source
+                    .filter(|_| needed.get(n + 1).is_none_or(|next| next.source != turn.source));
+                text += &source.map_or(String::new(), |source| field("", source));
             }
             if text.is_empty() {
                 text += &field("needs", "no single protection: each can be taken away alone");
@@ -298,4 +317,47 @@ fn expected(planned: &Planned) -> String {
     let checkers = expect.checkers.join(", ");
     let checkers = if checkers.is_empty() { checkers } else { format!(": {checkers}") };
     field("expects", &format!("{verdict}{checkers}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_line_is_broken_at_its_column_and_colours_take_no_room() {
+        let words = ["word"; 30].join(" ");
+        let text = field("source", &words);
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), 2, "{text}");
+        assert!(lines[0].starts_with("source     word word") && lines[0].len() <= LINE_MAX);
+        assert!(lines[1].starts_with("           word"), "{text}");
+        let long = "x".repeat(120);
+        assert_eq!(field("source", &long), format!("source     {long}\n"));
+        let painted = Paint::Ansi.bad("damaged");
+        assert_eq!((visible(&painted), painted.len() > 7), (7, true));
+        assert!(wrapped("", listed("a b, c d"), 2).contains("a b, c d\n"));
+    }
+
+    #[test]
+    fn a_call_opens_for_what_happens_in_it_and_not_for_a_release_alone() {
+        let step = |calls: &[&'static str], step, then| LockedStep {
+            op: 0,
+            calls: calls.to_vec(),
+            step,
+            saw: Vec::new(),
+            held: Vec::new(),
+            then,
+        };
+        let quiet = |takes, what: &str| Quiet { calls: vec!["f"], takes, what: what.to_owned() };
+        let shown = |then, next: &[&'static str]| {
+            let steps = vec![step(&[], "one", then), step(next, "two", Vec::new())];
+            let (task, ops, after) = ("t".to_owned(), Vec::new(), Vec::new());
+            let rows = rows(&TaskSteps { task, ops, after, steps });
+            rows.into_iter().map(|(left, _)| left).collect::<Vec<_>>()
+        };
+        let release = || vec![quiet(false, "up")];
+        assert_eq!(shown(release(), &[]), ["  one", "  up", "  two"]);
+        assert_eq!(shown(release(), &["f"]), ["  one", "  f", "   up", "   two"]);
+        assert_eq!(shown(vec![quiet(true, "down")], &[]), ["  one", "  f", "   down", "  two"]);
+    }
 }

@@ -86,6 +86,30 @@ fn who_has_nothing_to_do_alone_is_shown_after_the_others_and_an_io_has_a_table()
 }
 
 #[test]
+fn a_handle_is_held_from_its_start_to_its_stop_though_neither_is_a_step() {
+    let explained = explained("mkwrite-fallocate", &v6_8(Order::BufferHead));
+    let steps = &explained.tasks[1].steps;
+    let then = steps.iter().flat_map(|step| step.then.iter().map(|quiet| quiet.what.as_str()));
+    let all =
+        ["ext4_journal_start", "up_write(i_data_sem)", "ext4_journal_stop", "up_write(i_rwsem)"];
+    assert_eq!(then.collect::<Vec<_>>(), all);
+    let start = &steps[0].then[0];
+    assert_eq!((&start.calls[..], start.takes), (&["ext4_alloc_file_blocks"][..], true));
+    let has = |step: &LockedStep| step.held.iter().any(|held| held.lock == "jbd2 handle");
+    assert!(!has(&steps[0]) && steps[1..].iter().all(has), "{steps:#?}");
+}
+
+#[test]
+fn the_locks_of_two_folios_are_one_protection() {
+    let explained = explained("write-write", &v6_8(Order::BufferHead));
+    let pair = &explained.pairs[0];
+    let held = |lock: &CommonLock| (lock.lock.clone(), lock.conflicts == pair.conflicts);
+    let all: Vec<_> = pair.common.iter().map(held).collect();
+    assert_eq!(all, [("folio_lock".to_owned(), true), ("i_rwsem".to_owned(), true)]);
+    assert!(pair.open.is_empty());
+}
+
+#[test]
 fn every_place_and_every_lock_of_the_catalogue_has_a_name() {
     let mut configs = Vec::new();
     for preset in maprace_fs::protocol::PRESETS {
