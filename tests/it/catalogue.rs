@@ -4,7 +4,10 @@
 use crate::support::{ORDERS, PRESETS, failed, run, scenario, visible};
 use maprace_explore::{Engine, Report};
 use maprace_fs::{Checker, Order};
-use maprace_scenario::{Config, ExpectedVerdict, catalogue};
+use maprace_scenario::{Config, ExpectedVerdict, When, catalogue};
+
+/// How many configurations the catalogue's expectations of turned knobs speak of.
+const TURNED: usize = 36;
 
 fn explored(name: &str, config: &Config) -> Report {
     let report = run(Engine::Dpor, name, config);
@@ -42,6 +45,51 @@ fn every_scenario_gives_the_verdict_that_it_expects() {
                 }
             }
         }
+    }
+}
+
+/// The configurations that an expectation with turned knobs speaks of: its first protocol, or the newest
+/// release, in each of its orders.
+fn turned(when: &When) -> Vec<Config> {
+    let preset = when.protocol.as_ref().map_or("v6.12", |names| names[0].as_str());
+    let spoken = |order: &Order| {
+        when.order.as_ref().is_none_or(|names| names.iter().any(|name| name == order.name()))
+    };
+    let config = |order| {
+        let turn =
+            |config: Config, (knob, values): (&String, &Vec<String>)| config.with(knob, &values[0]);
+        when.set.iter().fold(Config::ext4(preset, order), turn)
+    };
+    ORDERS.into_iter().filter(spoken).map(config).collect()
+}
+
+#[test]
+fn every_expectation_of_a_turned_knob_holds() {
+    let mut tried = 0;
+    for entry in catalogue::all() {
+        let scenario = scenario(entry.name);
+        for expect in scenario.expect.iter().filter(|expect| !expect.when.set.is_empty()) {
+            for config in turned(&expect.when) {
+                let report = explored(entry.name, &config);
+                let failed = failed(&report);
+                let what = format!("{} {:?} {failed:?}", entry.name, expect.when.set);
+                let bad = expect.verdict == ExpectedVerdict::Damaged;
+                assert_eq!(report.bad != 0, bad, "{what}");
+                assert!(expect.checkers.iter().all(|c| failed.contains(&c.as_str())), "{what}");
+                tried += 1;
+            }
+        }
+    }
+    assert_eq!(tried, TURNED);
+}
+
+#[test]
+fn mixed_orders_of_folio_and_transaction_deadlock_and_neither_order_does() {
+    for order in ORDERS {
+        let pure = Config::ext4("v6.12", order);
+        assert_eq!(explored("lock-order", &pure).deadlocks, 0, "{order}");
+        let mixed = explored("lock-order", &pure.with("handle", "mixed"));
+        assert!(mixed.deadlocks > 0, "{order}");
     }
 }
 

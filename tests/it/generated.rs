@@ -143,6 +143,16 @@ fn traces(text: &str, config: &Config) -> Report {
     explore(&*program, &Options { engine: Engine::Dpor, budget, ..Options::default() })
 }
 
+/// Zero range over a delayed block drops the page cache and then finds nothing to allocate: the
+/// catalogue's `zero-range-enospc`. With space enough nothing of it is left.
+fn without_enospc(text: &str) -> String {
+    if !text.contains("zero_range") {
+        return text.to_owned();
+    }
+    let plenty = |line: &str| !line.starts_with("free_blocks");
+    text.lines().filter(|line| plenty(line)).fold(String::new(), |all, line| all + line + "\n")
+}
+
 /// A finding must be one that the catalogue has.
 fn assert_known(text: &str, config: &Config, report: &Report) {
     if report.bad == 0 || is_incoherent(text, &failed(report)) {
@@ -150,7 +160,7 @@ fn assert_known(text: &str, config: &Config, report: &Report) {
     }
     let turn = |config: Config, (knob, value): &(&str, &str)| config.with(knob, value);
     let fixed = FIXED_LATER.iter().fold(config.clone(), turn);
-    let again = traces(text, &fixed);
+    let again = traces(&without_enospc(text), &fixed);
     let clean = again.bad == 0 || is_incoherent(text, &failed(&again));
     assert!(clean, "{} {}: {:?}\n{text}", config.protocol.name, config.order, failed(&again));
 }
@@ -184,14 +194,20 @@ fn draw(seed: u64, count: u32, preset: &str, clean: bool) -> u32 {
     complete
 }
 
-/// So many scenarios are drawn: by default for seconds; `MAPRACE_DRAWS` asks for more.
+/// A number from the environment, for runs longer than a test should be.
+fn number(variable: &str, usual: u32) -> u32 {
+    std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
+}
+
+/// How many scenarios are drawn: by default for seconds.
 fn draws() -> u32 {
-    std::env::var("MAPRACE_DRAWS").ok().and_then(|text| text.parse().ok()).unwrap_or(150)
+    number("MAPRACE_DRAWS", 150)
 }
 
 #[test]
 fn the_newest_protocol_is_clean_whatever_is_drawn() {
-    assert!(draw(1, draws(), "v6.12", true) > draws());
+    let seed = number("MAPRACE_SEED", 1);
+    assert!(draw(seed.into(), draws(), "v6.12", true) > draws());
 }
 
 #[test]

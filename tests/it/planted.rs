@@ -76,15 +76,52 @@ fn planted() -> Vec<(Planted, String, &'static str)> {
         ),
         (Planted::FillForgetsData, text(&["\"read 0..1\""], "", WRITTEN), "data"),
         (Planted::FolioLeftLocked, text(&["\"write 0..1\""], "\"fsync\"", ONE), "after_ends"),
+        (
+            Planted::WritebackEndsEarly,
+            text(&["\"write 0..1\", \"writeback\""], "", ONE),
+            "writeback_covers_conversion",
+        ),
+        (Planted::LocksInverted, text(&[punch], "", WRITTEN), "lock_order"),
+        (
+            Planted::DisksizePastEof,
+            text(&["\"write 1000@4096\""], "\"fsync\"", ONE),
+            "disksize_within_size",
+        ),
+        (
+            Planted::RemovalKeepsReservation,
+            text(&[write, punch], "\"fallocate 0..1\"", "blocks = 1\n[fs]\nfree_blocks = 1"),
+            "enospc_with_space_free",
+        ),
     ]
+}
+
+/// The same for what only a buffered write in iomap order does.
+fn planted_in_iomap() -> Vec<(Planted, String, &'static str)> {
+    let halves = "\"write 2048@0\", \"write 2048@2048\"";
+    let unwritten = "blocks = 1\nunwritten = [\"0..1\"]";
+    vec![
+        (
+            Planted::StaleMapUsed,
+            text(&[halves, "\"writeback\""], "", unwritten),
+            "mapping_is_current",
+        ),
+        (Planted::NeverValid, text(&["\"write 0..1\""], "", ONE), "stale_retries_end"),
+    ]
+}
+
+/// Every bug with the order in which it shows.
+fn all_planted() -> Vec<(Planted, String, &'static str, Order)> {
+    let in_order = |order| move |(bug, text, checker)| (bug, text, checker, order);
+    let buffer_head = planted().into_iter().map(in_order(Order::BufferHead));
+    buffer_head.chain(planted_in_iomap().into_iter().map(in_order(Order::Iomap))).collect()
 }
 
 #[test]
 fn every_checker_catches_a_planted_bug() {
     let mut caught = BTreeSet::new();
-    for (bug, text, checker) in planted() {
+    for (bug, text, checker, order) in all_planted() {
         let scenario = parsed("planted", &text);
-        let config = Config::ext4("v6.12", Order::BufferHead);
+        let config = Config::ext4("v6.12", order);
         let program = program_with(&scenario, &config, bug);
         let report = explore(&*program, &options(Engine::Dpor));
         assert!(report.complete, "{bug:?}");
@@ -97,7 +134,7 @@ fn every_checker_catches_a_planted_bug() {
 
 #[test]
 fn without_the_bug_the_same_scenarios_are_clean() {
-    for (_, text, checker) in planted() {
+    for (_, text, checker, _) in all_planted() {
         let scenario = parsed("planted", &text);
         for order in crate::support::ORDERS {
             let config = Config::ext4("v6.12", order);

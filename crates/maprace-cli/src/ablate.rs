@@ -113,17 +113,36 @@ mod tests {
 
     #[test]
     fn only_protections_are_taken_away_one_step_each() {
-        let v6_12 = [
+        let of_v6_12 = [
             "insert=shared",
             "recheck=off",
             "accounting=v5.10",
             "fillers_take_invalidate_lock=off",
         ];
-        assert_eq!(names("v6.12", Order::BufferHead), v6_12);
+        let of_every_preset = [
+            "faults_take_invalidate_lock=off",
+            "flush=unlocked",
+            "written_never_delayed=off",
+            "handle=mixed",
+        ];
+        let v6_12 = names("v6.12", Order::BufferHead);
+        assert_eq!(
+            (&v6_12[..4], &v6_12[4..]),
+            (&of_v6_12.map(String::from)[..], &of_every_preset.map(String::from)[..])
+        );
         let iomap = names("v6.12", Order::Iomap);
-        assert_eq!(iomap[..4], v6_12);
-        assert_eq!(iomap[4..], ["cookie=late", "cookie=off", "iomap_f_new=off"]);
-        assert_eq!(names("v5.10", Order::BufferHead), Vec::<String>::new());
+        for of_iomap in [
+            "cookie=late",
+            "cookie=off",
+            "iomap_f_new=off",
+            "delalloc_release=truncates",
+            "zero_looks_at_cache=off",
+            "writeback_cookie=off",
+        ] {
+            assert!(iomap.contains(&of_iomap.to_owned()), "{of_iomap}");
+        }
+        assert_eq!(iomap.len(), v6_12.len() + 6);
+        assert_eq!(names("v5.10", Order::BufferHead), of_every_preset);
         assert_eq!(names("exclusive", Order::BufferHead)[0], "insert=exclusive");
     }
 }

@@ -15,7 +15,9 @@ pub(crate) fn explore(program: &dyn Program, options: &Options<'_>) -> Report {
     if !is_enough(&reports[0]) {
         reports.push(dpor::explore(program, options));
         let last = reports.last().expect("it was just added");
-        if !last.complete && !is_enough(last) {
+        // Where executions do not end, states do not either.
+        let endless = last.stopped == Some(Stop::Steps);
+        if !last.complete && !endless && !is_enough(last) {
             reports.push(states::explore(program, options));
         }
     }

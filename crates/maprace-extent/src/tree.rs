@@ -5,6 +5,7 @@
 
 use crate::runs::{RunMap, Value};
 use crate::{Blocks, Lblk, Pblk};
+use std::collections::BTreeSet;
 
 /// `struct ext4_extent` without its range.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -115,15 +116,17 @@ impl ExtentTree {
         lblk(self.extents.runs().iter().map(|run| run.len).sum())
     }
 
-    /// How many clusters of `ratio` blocks have an allocated block.
+    /// How many clusters of `ratio` blocks of the medium its blocks are in.
     pub fn allocated_clusters(&self, ratio: u32) -> u32 {
-        let (mut count, mut next) = (0, 0);
-        for run in self.extents.runs() {
-            let first = (lblk(run.start) / ratio).max(next);
-            next = lblk(run.end()).div_ceil(ratio).max(first);
-            count += next - first;
+        if ratio == 1 {
+            return self.allocated();
         }
-        count
+        let clusters = |run: &crate::Run<Extent>| {
+            let first = run.value.pblk.0;
+            first / ratio..(first + lblk(run.len)).div_ceil(ratio)
+        };
+        let all: BTreeSet<u32> = self.extents.runs().iter().flat_map(clusters).collect();
+        lblk(all.len() as u64)
     }
 
     /// All extents inside `blocks`, in order.
@@ -169,7 +172,8 @@ mod tests {
     fn clusters_are_counted_once() {
         let mut tree = ExtentTree::default();
         tree.insert(Blocks::new(1, 2), Extent { pblk: Pblk(1), unwritten: false });
-        tree.insert(Blocks::new(3, 6), Extent { pblk: Pblk(8), unwritten: true });
+        tree.insert(Blocks::new(3, 4), Extent { pblk: Pblk(3), unwritten: true });
+        tree.insert(Blocks::new(4, 6), Extent { pblk: Pblk(8), unwritten: true });
         assert_eq!((tree.allocated_clusters(4), tree.allocated_clusters(1)), (2, 4));
     }
 

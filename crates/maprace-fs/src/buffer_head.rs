@@ -12,6 +12,10 @@ use maprace_runtime::{Runtime, RwSem};
 
 /// `ext4_buffered_write_iter` and `generic_perform_write`, v6.8. Without delayed allocation the
 /// transaction starts before the folio is locked.
+///
+/// # Divergence from Linux
+/// A write past the end of the file that fails keeps what it has reserved there; the kernel gives it back
+/// (`ext4_truncate_failed_write`).
 pub(crate) async fn buffered_write<L: Layer>(inode: &Inode<L>, write: Write) -> Result<(), Errno> {
     let _i_rwsem = inode.i_rwsem.down_write().await;
     let write = write.on(inode.i_size());

@@ -306,6 +306,9 @@ impl<R: Runtime> AddressSpace<R> {
     }
 
     /// `filemap_get_folios_tag(PAGECACHE_TAG_DIRTY)`: what is dirty among `at`, with references.
+    ///
+    /// # Divergence from Linux
+    /// It finds all of them at once; the kernel fills a batch of at most 15, and looks again after it.
     pub(crate) async fn dirty_folios(&self, at: Range<u32>) -> Vec<FolioRef<R>> {
         let foot = || {
             self.touch(Place::Tag, at.clone(), Effect::Read).and(self.touch(

@@ -23,6 +23,13 @@ impl<L: Layer> Inode<L> {
         self.write_and_wait(first..self.all_folios().end.max(first)).await;
     }
 
+    /// What collapse flushes: the folio of `lo`, whose end is inclusive, and all from `hi` on. What it
+    /// takes away it need not write.
+    async fn flush_around(self: &Arc<Self>, lo: u64, hi: u64) {
+        self.write_and_wait(self.folios_at(lo, lo + 1)).await;
+        self.flush_from(hi).await;
+    }
+
     /// `ext4_collapse_range`, v6.8. Before 32ebffd3bbb4 it flushed under no lock.
     pub(crate) async fn collapse_range(
         self: &Arc<Self>,
@@ -43,7 +50,7 @@ impl<L: Layer> Inode<L> {
         }
         let _invalidate = self.mapping.invalidate_lock.down_write().await;
         if self.knobs.flush == Flush::Locked {
-            self.flush_from(lo).await;
+            self.flush_around(lo, hi).await;
         }
         self.drop_from(lo, |truth| truth.begin_collapse(id, lo, hi, size)).await;
         let mut handle = self.journal.start().await;

@@ -13,12 +13,17 @@ use maprace_runtime::{BitLock, Effect, Runtime, Spin, Step};
 
 static UNMAP: Step = Step::new("unmap_mapping_pages");
 static ZERO: Step = Step::new("folio_zero_segment");
+static TRUST: Step = Step::new("iomap_zero_iter");
 static SEEK: Step = Step::new("mapping_seek_hole_data");
 
 impl<L: Layer> Inode<L> {
     /// `truncate_pagecache_range`: unmaps the bytes `lo..hi`, then drops or clears folio after folio what
     /// lies in `blocks`. What is true of the bytes changes, as `change` says, when they are unmapped: no
     /// store comes after that.
+    ///
+    /// # Divergence from Linux
+    /// Every folio that holds one of the bytes is unmapped, as from v6.14 on; before, only those that lie
+    /// inside, so that with blocks smaller than a folio a writable entry survived at the edges.
     pub(crate) async fn truncate_pagecache_range(
         &self,
         lo: u64,
@@ -157,7 +162,7 @@ impl<L: Layer> Inode<L> {
             let zeroes =
                 map.status == Status::Mapped || before.dirty && map.status == Status::Delalloc;
             if !zeroes {
-                return self.mapping.unlock_and_put(&folio).await;
+                return self.leave_as_zero(&folio, lo, hi).await;
             }
             if !before.uptodate {
                 self.fill_from(&folio, lblk, map.pblk).await;
@@ -176,6 +181,17 @@ impl<L: Layer> Inode<L> {
         };
         self.zero_bytes(&folio, from, to, also).await;
         self.mapping.unlock_and_put(&folio).await;
+    }
+
+    /// Nothing is zeroed, as the mapping says that it reads as zero. Where that is trusted without a look
+    /// at the page cache, it is what has to be true of the bytes.
+    async fn leave_as_zero(&self, folio: &FolioRef<L::Rt>, lo: u64, hi: u64) {
+        if self.zeroes_by_mapping() {
+            let foot = || self.bytes(lo, hi, Effect::Write);
+            let zeroed = |truth: &mut Truth| truth.write(lo, hi, Origin::Zero);
+            self.truth.with(&TRUST, foot, zeroed).await;
+        }
+        self.mapping.unlock_and_put(folio).await;
     }
 
     /// `truncate_pagecache_range` of a failed write before v6.2: what is delayed over `blocks` and not

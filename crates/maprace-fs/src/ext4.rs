@@ -20,7 +20,7 @@ use crate::layer::{Delay, Layer, LayerKind, Mapping, Removal, Status};
 use crate::places::Kind;
 use crate::protocol::{DaMap, Protocol, dispatch_da_map};
 use crate::setup::{EsAtStart, Planted, Setup};
-use crate::{Accounting, Cookie, Errno, Order, Switch};
+use crate::{Accounting, Cookie, Errno, Knobs, Order, Switch};
 use maprace_extent::{
     Allocator, Blocks, EsEntry, EsStatus, EsTree, Extent, ExtentTree, Pblk, Space,
 };
@@ -60,6 +60,8 @@ pub struct Ext4<R: Runtime> {
     dated: bool,
     /// Whether anything at all is dated.
     counts_changes: bool,
+    /// Whether a write dates its mapping after all locks were dropped.
+    dates_late: bool,
     scarce: bool,
     /// Blocks of a cluster.
     ratio: u32,
@@ -90,12 +92,13 @@ impl<R: Runtime> Ext4<R> {
         (space.quota_used, space.i_blocks) = (allocated, allocated);
         space.reserve(delayed).expect("free blocks are added to those of the file");
         let iomap = setup.order == Order::Iomap;
-        let cookie = setup.protocol.knobs.cookie;
+        let Knobs { cookie, writeback_cookie, .. } = setup.protocol.knobs;
         Ext4 {
             rt: rt.clone(),
             protocol: setup.protocol,
-            dated: iomap && cookie == Cookie::On,
-            counts_changes: iomap && cookie != Cookie::Off,
+            dated: iomap && (cookie == Cookie::On || writeback_cookie == Switch::On),
+            counts_changes: iomap && (cookie != Cookie::Off || writeback_cookie == Switch::On),
+            dates_late: iomap && cookie == Cookie::Late,
             scarce: setup.free_blocks <= setup.claims_most,
             ratio,
             credits_run_out: setup.journal_credits.is_some(),
@@ -153,6 +156,9 @@ impl<R: Runtime> Ext4<R> {
     }
 
     /// `ext4_map_query_blocks`: the extent tree, with `i_data_sem` held; caches what it finds.
+    ///
+    /// # Divergence from Linux
+    /// Up to v6.11 the query also tags an unwritten extent delayed where one of its blocks is.
     async fn map_query_blocks(&self, tree: &ExtentTree, want: Blocks) -> Found {
         match tree.lookup(want) {
             Some((blocks, extent)) => {
@@ -177,7 +183,7 @@ impl<R: Runtime> Ext4<R> {
 
     /// Dates a mapping after all locks were dropped: the late cookie of the first postings.
     async fn dated_late(&self, map: Mapping) -> Mapping {
-        if self.counts_changes && !self.dated {
+        if self.dates_late {
             return Mapping { cookie: self.sequence().await, ..map };
         }
         map

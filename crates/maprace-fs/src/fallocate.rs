@@ -8,6 +8,9 @@ use maprace_runtime::{Runtime, RwSem};
 
 impl<L: Layer> Inode<L> {
     /// `ext4_fallocate`, mode 0, v5.10 to v6.19.
+    ///
+    /// # Divergence from Linux
+    /// `i_size` grows once, when all is allocated; the kernel moves it with each extent.
     pub(crate) async fn fallocate(&self, lo: u64, hi: u64) -> Result<(), Errno> {
         let _i_rwsem = self.i_rwsem.down_write().await;
         let _invalidate = match self.knobs.fallocate_takes_invalidate_lock {

@@ -62,6 +62,9 @@ impl<L: Layer> Inode<L> {
 
     /// `ext4_filemap_fault`, v5.10, `filemap_fault`, v6.8: a read fault. `invalidate_lock` is held
     /// shared around the fill; the entry is set under the folio lock.
+    ///
+    /// # Divergence from Linux
+    /// The lock is taken whether there is something to fill or not, as in v5.10; v6.8 takes it only then.
     async fn filemap_fault(&self, index: u32) -> Result<(), Errno> {
         let folio = {
             let _shared = self.lock_for_fault().await;
@@ -108,7 +111,9 @@ impl<L: Layer> Inode<L> {
     ///
     /// # Divergence from Linux
     /// Without delayed allocation the kernel first locks the folio once to see whether all of it is
-    /// mapped, and then needs no transaction.
+    /// mapped, and then needs no transaction. A fault past the end gets SIGBUS at once; the kernel lets
+    /// the access start over, and the read fault says so. ENOSPC is returned as such; the kernel commits
+    /// what could free blocks, tries again, and then sends SIGBUS.
     async fn page_mkwrite(&self, folio: &FolioRef<L::Rt>) -> Result<Mkwrite, Errno> {
         let _shared = self.lock_for_fault().await;
         let delalloc = self.delalloc_now().await;

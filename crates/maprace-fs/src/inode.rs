@@ -92,7 +92,8 @@ impl<L: Layer> Inode<L> {
     fn fill_medium(&self, setup: &Setup) {
         for lblk in setup.file.written.iter().flat_map(|b| b.iter()) {
             let (lo, hi) = self.geometry.bytes_of(Blocks::one(lblk));
-            let bytes = Content::of(lo, hi, Origin::Write { id: 0, offset: lo });
+            let mut bytes = Content::of(lo, hi, Origin::Zero);
+            bytes.set(lo, hi.min(setup.file.size), Origin::Write { id: 0, offset: lo });
             if let Some((pblk, true)) = self.layer.place_of(lblk) {
                 self.device.put(&(pblk, lo, bytes));
             }
@@ -111,7 +112,7 @@ impl<L: Layer> Inode<L> {
             self.mapping.nested(|pages| {
                 let folio = self.mapping.get_or_add(pages, index);
                 for lblk in blocks.iter() {
-                    self.fill_block(&folio, lblk, dirty(lblk));
+                    self.fill_block(&folio, lblk, dirty(lblk).then_some(setup.file.size));
                 }
                 pages.tag_dirty(index, blocks.iter().any(dirty));
                 let faulted =
@@ -124,7 +125,8 @@ impl<L: Layer> Inode<L> {
         }
     }
 
-    fn fill_block(&self, folio: &FolioRef<L::Rt>, lblk: u32, dirty: bool) {
+    /// `dirty`: where the file ends, if the block is dirty; past that it is zero.
+    fn fill_block(&self, folio: &FolioRef<L::Rt>, lblk: u32, dirty: Option<u64>) {
         let (lo, hi) = self.geometry.bytes_of(Blocks::one(lblk));
         let place = self.layer.place_of(lblk);
         let old = match place {
@@ -135,14 +137,13 @@ impl<L: Layer> Inode<L> {
             state.bytes.copy(lo, &old, lo, hi - lo);
             let block = state.block(lblk);
             block.uptodate = true;
-            if !dirty {
-                return;
-            }
+            let Some(size) = dirty else { return };
             block.dirty = true;
             if self.order == Order::BufferHead {
                 block.buffer = buffer_at_start(place);
             }
-            state.bytes.set(lo, hi, Origin::Write { id: 0, offset: lo });
+            state.bytes.set(lo, hi, Origin::Zero);
+            state.bytes.set(lo, hi.min(size), Origin::Write { id: 0, offset: lo });
         });
     }
 

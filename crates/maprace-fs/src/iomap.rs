@@ -23,9 +23,9 @@ use maprace_runtime::{Runtime, RwSem};
 pub(crate) async fn buffered_write<L: Layer>(inode: &Inode<L>, write: Write) -> Result<(), Errno> {
     let _i_rwsem = inode.i_rwsem.down_write().await;
     let write = write.on(inode.i_size());
-    let (mut pos, mut failed, mut stale_at) = (write.lo, false, None);
+    let (mut pos, mut failed) = (write.lo, false);
     while pos < write.hi && !failed {
-        let want = inode.geometry.blocks_of(pos, write.hi);
+        let (start, want) = (pos, inode.geometry.blocks_of(pos, write.hi));
         let begin = write_map(inode, want);
         let map = inode.rt.call("iomap_begin", begin).await?.assert_answers(want);
         assert_ne!(map.status, Status::Hole, "blocks are mapped for a write");
@@ -33,7 +33,7 @@ pub(crate) async fn buffered_write<L: Layer>(inode: &Inode<L>, write: Write) -> 
         for part in inode.parts(pos, end) {
             inode.balance_dirty_pages().await;
             let folio = inode.mapping.lock_folio(part.index).await;
-            if !iomap_valid(inode, &map, part, &mut stale_at).await {
+            if !iomap_valid(inode, &map, part).await {
                 inode.end_write(&folio).await;
                 break;
             }
@@ -49,7 +49,7 @@ pub(crate) async fn buffered_write<L: Layer>(inode: &Inode<L>, write: Write) -> 
                 break;
             }
         }
-        inode.rt.call("iomap_end", iomap_end(inode, &map, pos)).await;
+        inode.rt.call("iomap_end", iomap_end(inode, &map, start, pos)).await;
     }
     if failed { write.short(pos) } else { Ok(()) }
 }
@@ -68,14 +68,8 @@ async fn write_map<L: Layer>(inode: &Inode<L>, want: Blocks) -> Result<Mapping, 
     Ok(map)
 }
 
-/// `iomap_valid`, under the folio lock. `stale_at`: the sequence by which the last mapping of this write
-/// was stale; the one taken after it is stale only if something has changed again.
-async fn iomap_valid<L: Layer>(
-    inode: &Inode<L>,
-    map: &Mapping,
-    part: Part,
-    stale_at: &mut Option<u64>,
-) -> bool {
+/// `iomap_valid`, under the folio lock.
+async fn iomap_valid<L: Layer>(inode: &Inode<L>, map: &Mapping, part: Part) -> bool {
     if inode.knobs.cookie == Cookie::Off {
         return true;
     }
@@ -90,7 +84,7 @@ async fn iomap_valid<L: Layer>(
         inode.check_mapping(map, part);
         return true;
     }
-    if stale_at.replace(now) == Some(now) {
+    if now == map.cookie {
         inode.log.broken(Broken::at(Checker::StaleRetriesEnd, map.blocks.lo));
         return true;
     }
@@ -115,11 +109,17 @@ async fn write_begin<L: Layer>(
     }
 }
 
-/// `iomap_end` of a write, with `iomap_write_delalloc_release`: what the mapping reserved past `pos`
-/// goes back, but for blocks that somebody has dirtied meanwhile. Before v6.2 the page cache over it
+/// `iomap_end` of a write that went from `start` to `pos`, with `iomap_write_delalloc_release`: what the
+/// mapping reserved past that goes back, but for blocks that somebody has dirtied meanwhile. Before v6.2 the page cache over it
 /// was dropped instead, first under no lock.
-async fn iomap_end<L: Layer>(inode: &Inode<L>, map: &Mapping, pos: u64) {
-    let unused = map.blocks.within(inode.geometry.whole_blocks_of(pos, inode.far_pos()));
+async fn iomap_end<L: Layer>(inode: &Inode<L>, map: &Mapping, start: u64, pos: u64) {
+    let far = inode.far_pos();
+    // iomap_last_written_block: a block of which something was written is used; if nothing was, none is.
+    let unused = match pos == start {
+        true => inode.geometry.blocks_of(pos, far),
+        false => inode.geometry.whole_blocks_of(pos, far),
+    };
+    let unused = map.blocks.within(unused);
     if map.status != Status::Delalloc || !map.new || unused.is_empty() {
         return;
     }

@@ -37,7 +37,7 @@ const EXCLUSIVE: Knobs = Knobs { insert: Insert::OneHold, ..V6_12 };
 /// Every combination of knobs that some release had, oldest first: the presets, and the releases
 /// between and after them that differ in a lock or a look-up. Not among the presets, which are one for
 /// each `ext4_da_map_blocks`.
-pub(crate) fn releases() -> Vec<Knobs> {
+pub fn releases() -> Vec<Knobs> {
     let (off, on) = (Switch::Off, Switch::On);
     let v4_0 = Knobs {
         faults_take_invalidate_lock: off,

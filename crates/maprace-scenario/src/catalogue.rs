@@ -56,6 +56,7 @@ entries! {
     "short-write-mkwrite"
     "iomap-f-new"
     "zero-dirty-unwritten"
+    "zero-range-enospc"
     "dio-write"
     "dio-mkwrite"
     "dio-split-shrinker"
@@ -121,14 +122,17 @@ mod tests {
     #[test]
     fn what_a_store_through_a_mapping_meets_is_faulted_in_before() {
         for scenario in PARSED.iter() {
+            let block = scenario.fs.block;
+            let is_there = |lblk| scenario.file.prefault.iter().any(|range| range.contains(lblk));
             let ops = || scenario.tasks.iter().flat_map(|task| &task.ops);
+            for op in ops().filter(|op| op.kind.name() == "mmap_write") {
+                let range = op.blocks(block).expect("every store says where");
+                assert!((range.start..range.end).all(is_there), "{}: {op}", scenario.name);
+            }
             let starts = |name: &str| ops().any(|op| op.kind.name() == name);
-            let whole = scenario.file.prefault.iter().map(|range| range.len()).sum::<u64>()
-                == scenario.file.blocks(scenario.fs.block);
-            assert!(whole || !starts("mmap_write"), "{}", scenario.name);
             let none = scenario.file.prefault.is_empty();
             assert!(none || !(starts("read") || starts("reclaim")), "{}", scenario.name);
-            assert_eq!((scenario.fs.block, scenario.fs.folio_blocks), (4096, 1));
+            assert_eq!(block, 4096);
         }
     }
 
@@ -158,10 +162,35 @@ mod tests {
             ("write-mkwrite-neighbours", "Dssss", "Dssss"),
             ("read-write-hole", "Dssss", "Dssss"),
             ("read-punch", "Dssss", "Dssss"),
+            ("write-write", "sssss", "sssss"),
             ("write-fallocate", "sssss", "sssss"),
             ("write-punch", "sssss", "sssss"),
+            ("write-truncate", "sssss", "sssss"),
             ("mkwrite-punch", "sssss", "sssss"),
+            ("mkwrite-truncate", "sssss", "sssss"),
+            ("mkwrite-collapse", "sssss", "sssss"),
+            ("mkwrite-insert", "sssss", "sssss"),
+            ("mkwrite-zero-range", "sssss", "sssss"),
+            ("mkwrite-zero-range-unaligned", "DDsss", "DDsss"),
             ("stale-map", "sssss", "sssss"),
+            ("writeback-mkwrite", "sssss", "sssss"),
+            ("writeback-fallocate", "sssss", "sssss"),
+            ("writeback-stale-map", "sssss", "sssss"),
+            ("writeback-collapse", "DDDDD", "DDDDD"),
+            ("writeback-truncate", "DDDDD", "DDDDD"),
+            ("fiemap-collapse", "DDDDD", "DDDDD"),
+            ("short-write-mkwrite", "sssss", "DDsss"),
+            ("iomap-f-new", "-----", "sssss"),
+            ("zero-dirty-unwritten", "sssss", "sssss"),
+            ("zero-range-enospc", "DDDss", "DDDss"),
+            ("dio-write", "sssss", "sssss"),
+            ("dio-mkwrite", "DDDDD", "DDDDD"),
+            ("dio-split-shrinker", "DDDDD", "DDDDD"),
+            ("shrink-es-mkwrite", "sssss", "sssss"),
+            ("fallocate-part-delayed", "DDsss", "DDsss"),
+            ("bigalloc-shared-cluster", "Dssss", "Dssss"),
+            ("leak-until-enospc", "DDsss", "DDsss"),
+            ("lock-order", "sssss", "sssss"),
         ];
         let names: Vec<&str> = all().iter().map(|entry| entry.name).collect();
         assert_eq!(table.map(|(name, _, _)| name), names[..]);
@@ -187,13 +216,15 @@ mod tests {
 
     #[test]
     fn a_wrong_name_gets_the_right_ones() {
+        let error = find("mkwrite-falocate").unwrap_err().to_string();
+        let names: Vec<&str> = all().iter().map(|entry| entry.name).collect();
         assert_eq!(
-            find("mkwrite-falocate").unwrap_err().to_string(),
-            "scenarios: no built-in scenario `mkwrite-falocate`: known are mkwrite-fallocate, \
-             mkwrite-fallocate-punched, mkwrite-fallocate-cold, write-mkwrite, \
-             write-mkwrite-punched, write-mkwrite-neighbours, read-write-hole, read-punch, \
-             write-fallocate, write-punch, mkwrite-punch, stale-map; did you mean \
-             `mkwrite-fallocate`? (a name with / or .toml is a file)"
+            error,
+            format!(
+                "scenarios: no built-in scenario `mkwrite-falocate`: known are {}; did you mean \
+                 `mkwrite-fallocate`? (a name with / or .toml is a file)",
+                names.join(", ")
+            )
         );
         assert_eq!(text("stale"), None);
     }

@@ -3,12 +3,9 @@
 //! The values of a knob are listed weakest first, so a protection is a value that is not the first.
 
 use crate::config::Config;
-use maprace_fs::protocol::PRESETS;
-use maprace_fs::{KnobError, Knobs, Order};
+use maprace_fs::protocol::{self, PRESETS};
+use maprace_fs::{KnobError, Knobs, OF_IOMAP, Order};
 use std::fmt;
-
-/// The knobs that only a buffered write in iomap order feels.
-const OF_IOMAP: [&str; 2] = ["cookie", "iomap_f_new"];
 
 /// A knob and one of its values.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -44,8 +41,9 @@ fn felt(config: &Config) -> impl Iterator<Item = (&'static str, &'static str)> {
 
 /// Whether some release had that value.
 fn is_released(setting: &KnobSetting) -> bool {
-    let releases = PRESETS.iter().filter(|preset| !preset.knobs.is_counterfactual());
-    releases.into_iter().any(|p| p.knobs.values().contains(&(setting.knob, setting.value)))
+    let had =
+        |release: &maprace_fs::Knobs| release.values().contains(&(setting.knob, setting.value));
+    protocol::releases().iter().any(had)
 }
 
 /// Every single turn of a knob, those that are likelier to be the fix first: values that a release had

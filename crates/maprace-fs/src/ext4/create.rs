@@ -56,19 +56,28 @@ impl<R: Runtime> Ext4<R> {
     /// `ext4_map_blocks` with CREATE_UNWRIT_EXT and CONVERT_UNWRITTEN, `convert_initialized_extent`,
     /// v6.8: what is written becomes unwritten, what is a hole is allocated.
     pub(super) async fn map_blocks_zero(&self, want: Blocks) -> Result<Mapping, Errno> {
-        let want = match self.map_lookup(want).await {
-            Found::Known(map) => map.blocks,
-            Found::Hole(hole) => hole,
-            Found::Miss => unreachable!("a query finds an extent or a hole"),
-        };
+        let (want, reserve) = self.to_allocate(self.map_lookup(want).await);
         let mut tree = self.i_data_sem.down_write().await;
         match tree.lookup(want) {
             Some((blocks, extent)) if !extent.unwritten => {
                 tree.unwrite(blocks);
                 let extent = Extent { unwritten: true, ..extent };
-                Ok(self.es_enter(blocks, extent, false, true).await)
+                Ok(self.es_enter(blocks, extent, reserve, true).await)
             }
-            _ => self.ext_map_create(&mut tree, want, false).await,
+            _ => self.ext_map_create(&mut tree, want, reserve).await,
+        }
+    }
+
+    /// What a look-up leaves to be allocated, and whether a reservation is used for it: from v6.12 on
+    /// whoever allocates what the look-up found delayed uses what was reserved.
+    pub(super) fn to_allocate(&self, found: Found) -> (Blocks, bool) {
+        match found {
+            Found::Known(map) => {
+                let delayed = map.status == Status::Delalloc;
+                (map.blocks, delayed && self.accounting() == Accounting::V6_12)
+            }
+            Found::Hole(hole) => (hole, false),
+            Found::Miss => unreachable!("a query finds an extent or a hole"),
         }
     }
 

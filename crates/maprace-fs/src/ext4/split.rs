@@ -14,11 +14,9 @@ impl<R: Runtime> Ext4<R> {
     /// `ext4_map_blocks` with IO_CREATE_EXT (`ext4_iomap_alloc`), v6.8: allocates unwritten, or splits
     /// what is unwritten.
     pub(super) async fn map_blocks_direct(&self, want: Blocks) -> Result<Mapping, Errno> {
-        let want = match self.map_lookup(want).await {
+        let (want, reserve) = match self.map_lookup(want).await {
             Found::Known(map) if map.status == Status::Mapped => return Ok(map),
-            Found::Known(map) => map.blocks,
-            Found::Hole(hole) => hole,
-            Found::Miss => unreachable!("a query finds an extent or a hole"),
+            found => self.to_allocate(found),
         };
         let mut tree = self.i_data_sem.down_write().await;
         if let Some((blocks, extent)) = tree.lookup(want)
@@ -27,7 +25,7 @@ impl<R: Runtime> Ext4<R> {
             let split = self.split_extent(&mut tree, blocks);
             self.rt.call("ext4_split_convert_extents", split).await;
         }
-        self.ext_map_create(&mut tree, want, false).await
+        self.ext_map_create(&mut tree, want, reserve).await
     }
 
     /// `ext4_split_extent`: at the end of `blocks`, then at their beginning.

@@ -17,7 +17,7 @@
 
 use maprace_extent::{Allocator, Blocks, Extent, ExtentTree, NoSpace, Pblk, RunMap, Space, Value};
 use maprace_fs::layer::Delay;
-use maprace_fs::{Books, Errno, Layer, LayerKind, Log, Mapping, Setup, Status};
+use maprace_fs::{Books, Errno, Handle, Layer, LayerKind, Log, Mapping, Removal, Setup, Status};
 use maprace_runtime::{Foot, Key, Object, Runtime, RwSem, SemSteps, Spin, Step, sem_steps};
 use std::sync::Arc;
 
@@ -232,7 +232,7 @@ impl<R: Runtime> Layer for Xfs<R> {
         self.rt.call("xfs_iomap_write_unwritten", convert).await;
     }
 
-    async fn remove(&self, blocks: Blocks) {
+    async fn remove(&self, _: &mut Handle<'_, R>, blocks: Blocks, _: Removal) {
         self.rt.call("xfs_free_file_space", self.change(|fork| fork.remove(blocks))).await;
     }
 
