@@ -12,7 +12,7 @@ use crate::search::{Bar, STOP, go_on, search, uncontradicted, watch_for_interrup
 use crate::values::{Setting, newest_release};
 use maprace_explore::{Budget, Engine, Options};
 use maprace_fs::{Cookie, Order};
-use maprace_scenario::hunt::{Catch, Depth, Group, Hunt, Purpose, Refused, Space, hunt};
+use maprace_scenario::hunt::{Catch, Depth, Group, Hunt, InOrder, Purpose, Refused, Space, hunt};
 use maprace_scenario::{Config, ErrorKind, Machine, OpKind, Probed, Scenario, Verdict, probe};
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
@@ -90,7 +90,8 @@ pub(crate) struct Finding<'a> {
     pub(crate) scenario: Scenario,
     /// The file that has it, or should.
     pub(crate) path: String,
-    pub(crate) verdict: Verdict,
+    /// One for each order.
+    pub(crate) verdicts: Vec<Verdict>,
 }
 
 /// Everything that a hunt shows.
@@ -173,7 +174,7 @@ fn one(
     probed.map_err(Refused::NotModelled)
 }
 
-/// Explores the example of a group again, to be judged in full.
+/// Explores the example of a group again in each of its orders, to be judged in full.
 fn finding<'a>(
     context: &Context<'_>,
     bar: &Bar,
@@ -182,13 +183,15 @@ fn finding<'a>(
     group: &'a Group,
 ) -> Result<Finding<'a>, Failure> {
     let mut scenario = group.scenario();
-    let config = &group.example.config;
     let short = scenario.name.trim_start_matches("hunt-").to_owned();
     scenario.name = format!("hunt-{}-{short}", number + 1);
     let dir = planned.save.clone().unwrap_or_else(|| PathBuf::from("."));
     let path = dir.join(format!("{}.toml", scenario.name)).display().to_string();
     let subject = Subject { typed: path.clone(), scenario };
     let how = Search { timing: false, ..Search::default() };
-    let verdict = search(context, bar, &subject, config, &how)?.verdict;
-    Ok(Finding { group, scenario: subject.scenario, path, verdict })
+    let judged = |own: &InOrder| -> Result<Verdict, Failure> {
+        Ok(search(context, bar, &subject, &own.example.config, &how)?.verdict)
+    };
+    let verdicts = group.orders.iter().map(judged).collect::<Result<_, _>>()?;
+    Ok(Finding { group, scenario: subject.scenario, path, verdicts })
 }

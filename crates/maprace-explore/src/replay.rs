@@ -7,6 +7,7 @@ use crate::cost::Meter;
 use crate::program::{End, Outcome, Program};
 use crate::run::Run;
 use maprace_runtime::sim::{Done, Exec, Keep, Note};
+use maprace_runtime::{Key, Object};
 
 /// One step of a replay.
 #[derive(Clone, Debug)]
@@ -26,12 +27,24 @@ pub struct Replay {
     pub steps: Vec<Replayed>,
     /// The label of each task, by number.
     pub labels: Vec<String>,
+    /// What each object of its footprints is, by number.
+    pub keys: Vec<Key>,
     /// How it ended and what came out; `None` if it was given up before its end.
     pub end: Option<(End, Outcome)>,
     /// How often it leaves a task that could go on.
     pub preemptions: u32,
     /// How often it leaves a task at all.
     pub switches: u32,
+}
+
+impl Replay {
+    /// What `object` is.
+    ///
+    /// # Panics
+    /// When it is of another run.
+    pub fn key(&self, object: Object) -> Key {
+        self.keys[object.index()]
+    }
 }
 
 /// A schedule asked for a task that cannot run.
@@ -82,13 +95,14 @@ pub fn replay_with(
         meter.step(wanted, enabled);
         let calls = run.exec.calls(wanted);
         let done = run.step(wanted).clone();
-        let note = Note { calls, saw: run.exec.saw() };
+        let note = run.exec.note(calls);
         steps.push(Replayed { done, note, enabled });
     };
     let labels = (0..run.exec.len()).map(|task| program.label(run.exec.name(task))).collect();
     let end = is_over.then(|| run.end());
     let Meter { preemptions, switches, .. } = meter;
-    Ok(Replay { steps, labels, end, preemptions, switches })
+    let keys = run.keys();
+    Ok(Replay { steps, labels, keys, end, preemptions, switches })
 }
 
 /// Runs a schedule that names a task for each step; it may end early.
@@ -98,4 +112,22 @@ pub fn replay_with(
 pub fn replay(program: &dyn Program, schedule: &[usize]) -> Result<Replay, Mismatch> {
     let mut rest = schedule.iter().copied();
     replay_with(program, &mut |_| rest.next())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::little::{Grain, Insert, Little};
+
+    #[test]
+    fn a_replay_says_what_the_objects_of_its_footprints_are() {
+        let program = Little::faults(2, Insert::Buggy, Grain::Sem);
+        let played = replay(&program, &[0, 0, 1]).unwrap();
+        let kind = |step: &Replayed| played.key(step.done.main.accesses()[0].obj);
+        let kinds: Vec<Key> = played.steps.iter().map(kind).collect();
+        assert_eq!(kinds, ["folio", "es", "inode"].map(Key::only));
+        let holds: Vec<usize> =
+            played.steps.iter().map(|step| step.note.around_holds.len()).collect();
+        assert_eq!(holds, played.steps.iter().map(|s| s.done.holds.len()).collect::<Vec<_>>());
+    }
 }

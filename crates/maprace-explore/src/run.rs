@@ -4,8 +4,8 @@
 //! buffers of the simulation are kept. A world is dropped whole before the next one is built.
 
 use crate::program::{End, Outcome, Program, Watch, World};
-use maprace_runtime::Digest;
 use maprace_runtime::sim::{Done, Exec, Keep, Sim};
+use maprace_runtime::{Digest, Key};
 
 /// Tasks in one execution, children included. A child that some executions start and others do not
 /// has its number in all.
@@ -80,6 +80,11 @@ impl<'a> Run<'a> {
     pub(crate) fn key(&self) -> u128 {
         let watched = self.watch.as_ref().map_or(0, |watch| watch.digest());
         Digest::of(&(self.exec.state(), watched))
+    }
+
+    /// What the objects of the world are, by number.
+    pub(crate) fn keys(&self) -> Vec<Key> {
+        self.sim.keys()
     }
 
     /// Ends an execution in which nobody can run.

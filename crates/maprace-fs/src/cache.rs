@@ -4,11 +4,11 @@
 //! model; places in footprints tell them apart.
 
 use crate::folio::{Folio, FolioRef, FolioState};
+use crate::places::Kind;
+pub(crate) use crate::places::Place;
 use crate::setup::Geometry;
 use maprace_extent::Blocks;
-use maprace_runtime::{
-    BitLock, Effect, Foot, Key, Runtime, RwSem, SemSteps, Spin, Step, sem_steps,
-};
+use maprace_runtime::{BitLock, Effect, Foot, Runtime, RwSem, SemSteps, Spin, Step, sem_steps};
 use std::hash::{Hash, Hasher};
 use std::ops::Range;
 use std::sync::Arc;
@@ -153,21 +153,6 @@ impl<R: Runtime> Pages<R> {
     }
 }
 
-/// The places of a folio in footprints.
-#[derive(Clone, Copy)]
-pub(crate) enum Place {
-    /// Which folio is at an index.
-    Slot = 0,
-    /// How many hold it.
-    Refs = 1,
-    /// Its dirty tag.
-    Tag = 2,
-    /// Its page table entry.
-    Pte = 3,
-    /// Its writeback tag.
-    Writeback = 4,
-}
-
 /// `struct address_space` with its page tables.
 pub(crate) struct AddressSpace<R: Runtime> {
     rt: R,
@@ -176,18 +161,15 @@ pub(crate) struct AddressSpace<R: Runtime> {
     i_pages: R::Spin<Pages<R>>,
 }
 
-/// How far apart the places are.
-const PLACE: u64 = 1 << 29;
-
 impl<R: Runtime> AddressSpace<R> {
     pub(crate) fn new(rt: &R, geometry: Geometry) -> AddressSpace<R> {
         AddressSpace {
             rt: rt.clone(),
             geometry,
-            invalidate_lock: RwSem::new(rt, Key::only("invalidate_lock"), &INVALIDATE_LOCK, ()),
+            invalidate_lock: RwSem::new(rt, Kind::InvalidateLock.key(), &INVALIDATE_LOCK, ()),
             i_pages: Spin::new(
                 rt,
-                Key::only("i_pages"),
+                Kind::IPages.key(),
                 Pages { slots: Vec::new(), ptes: Vec::new() },
             ),
         }
@@ -195,9 +177,8 @@ impl<R: Runtime> AddressSpace<R> {
 
     /// The footprint of touching `place` of folios `at` in a way.
     pub(crate) fn touch(&self, place: Place, at: Range<u32>, effect: Effect) -> Foot {
-        let base = place as u64 * PLACE;
-        let (lo, hi) = (base + u64::from(at.start), base + u64::from(at.end));
-        Foot::at(self.i_pages.object(), lo, hi, effect)
+        let range = place.range(at);
+        Foot::at(self.i_pages.object(), range.start, range.end, effect)
     }
 
     fn at(&self, place: Place, index: u32, effect: Effect) -> Foot {

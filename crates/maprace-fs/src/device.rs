@@ -1,8 +1,9 @@
 //! The medium under the file: what its bytes are, and how long it takes.
 
+use crate::places::Kind;
 use maprace_extent::{Content, Origin, Pblk};
 use maprace_media::{Instantly, Medium, Request};
-use maprace_runtime::{Effect, Foot, Key, Runtime, Spin, Step};
+use maprace_runtime::{Effect, Foot, Runtime, Spin, Step};
 use std::hash::Hash;
 
 static READ: Step = Step::new("submit_bio(REQ_OP_READ)");
@@ -21,7 +22,7 @@ impl<R: Runtime> Device<R> {
     pub(crate) fn new(rt: &R, block: u32, blocks: u32) -> Device<R> {
         let block = u64::from(block);
         let bytes = Content::of(0, block * u64::from(blocks), Origin::Foreign { pos: 0 });
-        let bytes = Spin::new(rt, Key::only("medium"), bytes);
+        let bytes = Spin::new(rt, Kind::Medium.key(), bytes);
         Device { rt: rt.clone(), block, medium: Box::new(Instantly), bytes }
     }
 

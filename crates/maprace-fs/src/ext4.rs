@@ -17,13 +17,14 @@ use crate::check::{Books, Log};
 use crate::ext4::create::Who;
 use crate::journal::Handle;
 use crate::layer::{Delay, Layer, LayerKind, Mapping, Removal, Status};
+use crate::places::Kind;
 use crate::protocol::{DaMap, Protocol, dispatch_da_map};
 use crate::setup::{EsAtStart, Planted, Setup};
 use crate::{Accounting, Cookie, Errno, Knobs, Order, Switch};
 use maprace_extent::{
     Allocator, Blocks, EsEntry, EsStatus, EsTree, Extent, ExtentTree, Pblk, Space,
 };
-use maprace_runtime::{Key, Object, Runtime, RwSem, SemSteps, Spin, sem_steps};
+use maprace_runtime::{Object, Runtime, RwSem, SemSteps, Spin, sem_steps};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -103,11 +104,11 @@ impl<R: Runtime> Ext4<R> {
             credits_run_out: setup.journal_credits.is_some(),
             planted: setup.planted,
             log,
-            i_data_sem: RwSem::new(rt, Key::only("i_data_sem"), &I_DATA_SEM, tree),
-            i_es_lock: Spin::new(rt, Key::only("i_es_lock"), es),
+            i_data_sem: RwSem::new(rt, Kind::IDataSem.key(), &I_DATA_SEM, tree),
+            i_es_lock: Spin::new(rt, Kind::IEsLock.key(), es),
             sb: Spin::new(
                 rt,
-                Key::only("super"),
+                Kind::Super.key(),
                 Super { space, bitmap, bitmap_loaded: !setup.cold_bitmaps },
             ),
         }

@@ -3,8 +3,9 @@
 //! What the folio lock protects is reached through [`Locked`]; the bytes are also read without it.
 
 use crate::layer::{Mapping, Status};
+use crate::places::Kind;
 use maprace_extent::{Blocks, Content, Pblk};
-use maprace_runtime::{BitLock, Key, Runtime, Spin, Step};
+use maprace_runtime::{BitLock, Runtime, Spin, Step};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
@@ -88,7 +89,6 @@ pub(crate) struct Folio<R: Runtime> {
 
 impl<R: Runtime> Folio<R> {
     pub(crate) fn new(rt: &R, index: u32, blocks: Blocks) -> Arc<Folio<R>> {
-        let key = |kind| Key { kind, index: u64::from(index) };
         let state = FolioState {
             first: blocks.lo,
             blocks: vec![BlockState::default(); blocks.len() as usize],
@@ -97,9 +97,9 @@ impl<R: Runtime> Folio<R> {
         };
         Arc::new(Folio {
             index,
-            lock: BitLock::new(rt, key("folio_lock")),
-            writeback: BitLock::new(rt, key("writeback")),
-            state: Spin::new(rt, key("folio"), state),
+            lock: BitLock::new(rt, Kind::FolioLock.key_at(index)),
+            writeback: BitLock::new(rt, Kind::Writeback.key_at(index)),
+            state: Spin::new(rt, Kind::Folio.key_at(index), state),
         })
     }
 

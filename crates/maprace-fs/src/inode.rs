@@ -7,10 +7,11 @@ use crate::device::Device;
 use crate::folio::FolioRef;
 use crate::journal::Journal;
 use crate::layer::{Layer, Mapping};
+use crate::places::{I_SIZE, Kind};
 use crate::setup::{Geometry, Planted, Setup};
 use crate::{Cookie, Errno, Knobs, Order};
 use maprace_extent::{Blocks, Content, Origin};
-use maprace_runtime::{Effect, Foot, Key, Runtime, RwSem, SemSteps, Spin, Step, sem_steps};
+use maprace_runtime::{Effect, Foot, Runtime, RwSem, SemSteps, Spin, Step, sem_steps};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -74,12 +75,12 @@ impl<L: Layer> Inode<L> {
             delalloc: setup.delalloc,
             farthest: setup.farthest,
             journal: Journal::new(rt, setup),
-            i_rwsem: RwSem::new(rt, Key::only("i_rwsem"), &I_RWSEM, ()),
+            i_rwsem: RwSem::new(rt, Kind::IRwsem.key(), &I_RWSEM, ()),
             mapping: AddressSpace::new(rt, setup.geometry),
-            sizes: Spin::new(rt, Key::only("i_size"), Sizes { i_size: size, i_disksize: size }),
+            sizes: Spin::new(rt, Kind::ISize.key(), Sizes { i_size: size, i_disksize: size }),
             layer,
             device: Device::new(rt, setup.geometry.block, blocks),
-            truth: Spin::new(rt, Key::only("bytes"), truth_at_start(setup)),
+            truth: Spin::new(rt, Kind::Bytes.key(), truth_at_start(setup)),
             log,
         };
         inode.fill_medium(setup);
@@ -157,7 +158,7 @@ impl<L: Layer> Inode<L> {
 
     /// The footprint of reading `i_size` without a lock.
     pub(crate) fn reads_size(&self) -> Foot {
-        Foot::read(self.sizes.object(), 0, 1)
+        Foot::read(self.sizes.object(), I_SIZE.start, I_SIZE.end)
     }
 
     /// `i_size_read`, inside a step that [reads it](Inode::reads_size), or under `i_rwsem`.

@@ -3,6 +3,7 @@
 use crate::cache::{Place, Pte};
 use crate::inode::{Inode, Part, Sizes, Write};
 use crate::layer::Layer;
+use crate::places::{BOTH_SIZES, I_SIZE};
 use maprace_runtime::{Effect, Foot, Spin, Step};
 
 static I_SIZE_WRITE: Step = Step::new("i_size_write");
@@ -16,8 +17,13 @@ impl<L: Layer> Inode<L> {
         if end <= old {
             return;
         }
-        let foot =
-            || Foot::write(self.sizes.object(), 0, 1).and(self.bytes(old, end, Effect::Write));
+        let foot = || {
+            Foot::write(self.sizes.object(), I_SIZE.start, I_SIZE.end).and(self.bytes(
+                old,
+                end,
+                Effect::Write,
+            ))
+        };
         self.sizes
             .with(&I_SIZE_WRITE, foot, |sizes| {
                 sizes.i_size = end;
@@ -33,7 +39,13 @@ impl<L: Layer> Inode<L> {
     pub(crate) async fn set_size(&self, size: u64) {
         let old = self.i_size();
         let (lo, hi) = (old.min(size), old.max(size));
-        let foot = || Foot::write(self.sizes.object(), 0, 2).and(self.bytes(lo, hi, Effect::Write));
+        let foot = || {
+            Foot::write(self.sizes.object(), BOTH_SIZES.start, BOTH_SIZES.end).and(self.bytes(
+                lo,
+                hi,
+                Effect::Write,
+            ))
+        };
         self.sizes
             .with(&I_SIZE_WRITE, foot, |sizes| {
                 *sizes = Sizes { i_size: size, i_disksize: size };

@@ -5,8 +5,9 @@
 //! waits, nobody new may join (`T_LOCKED`), which is how a lock can be part of a deadlock that nobody
 //! ever takes exclusively for long.
 
+use crate::places::Kind;
 use crate::setup::Setup;
-use maprace_runtime::{Key, Runtime, RwSem, SemSteps, Step};
+use maprace_runtime::{Runtime, RwSem, SemSteps, Step};
 
 static HANDLE: SemSteps = SemSteps {
     down_read: Step::new("jbd2__journal_start"),
@@ -30,8 +31,8 @@ pub(crate) struct Journal<R: Runtime> {
 impl<R: Runtime> Journal<R> {
     pub(crate) fn new(rt: &R, setup: &Setup) -> Journal<R> {
         Journal {
-            running: RwSem::new(rt, Key::only("jbd2_handle"), &HANDLE, ()),
-            locked: RwSem::new(rt, Key::only("transaction_locked"), &LOCKED, ()),
+            running: RwSem::new(rt, Kind::Jbd2Handle.key(), &HANDLE, ()),
+            locked: RwSem::new(rt, Kind::TransactionLocked.key(), &LOCKED, ()),
             credits: setup.journal_credits,
             commits: setup.commits,
         }

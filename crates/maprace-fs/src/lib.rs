@@ -35,6 +35,7 @@ mod zero_range;
 pub mod check;
 pub mod ext4;
 pub mod layer;
+pub mod places;
 pub mod protocol;
 
 pub use check::{Books, Broken, Checker, Log};

@@ -9,6 +9,7 @@ use crate::folio::{Buffer, FolioRef};
 use crate::inode::Inode;
 use crate::io_end::IoEnd;
 use crate::layer::{Delay, Layer, Mapping};
+use crate::places::BOTH_SIZES;
 use crate::setup::Planted;
 use crate::{Errno, Order, Status, Switch, knobs};
 use maprace_extent::{Blocks, Content, Pblk};
@@ -297,7 +298,7 @@ impl<L: Layer> Inode<L> {
     /// It happens under a lock of its own, not under `i_data_sem`, and when the I/O has ended.
     pub(crate) async fn update_disksize(&self, end: u64) {
         let sizes = self.sizes.object();
-        let foot = || maprace_runtime::Foot::write(sizes, 0, 2);
+        let foot = || maprace_runtime::Foot::write(sizes, BOTH_SIZES.start, BOTH_SIZES.end);
         let raise = |sizes: &mut crate::inode::Sizes| {
             let end = if self.has(Planted::DisksizePastEof) { end } else { end.min(sizes.i_size) };
             sizes.i_disksize = sizes.i_disksize.max(end);

@@ -88,13 +88,15 @@ struct Slot {
     children: u32,
 }
 
-/// The call stack of the announced step, and what the last one saw; kept while recording.
+/// The call stack of a step, and what it saw; kept while recording.
 #[derive(Clone, Default, Debug)]
 pub struct Note {
     /// Kernel functions, outermost first.
     pub calls: Vec<&'static str>,
     /// What the step found.
     pub saw: Vec<String>,
+    /// The calls around each change of who holds what, in the order of [`Done::holds`].
+    pub around_holds: Vec<Vec<&'static str>>,
 }
 
 struct Spawned {
@@ -125,6 +127,7 @@ struct Core {
     calls: RefCell<Vec<&'static str>>,
     notes: RefCell<Vec<Vec<&'static str>>>,
     saw: RefCell<Vec<String>>,
+    around_holds: RefCell<Vec<Vec<&'static str>>>,
 }
 
 /// The handle of a simulated world; clones are the same world.
@@ -169,6 +172,7 @@ impl Sim {
         core.calls.borrow_mut().clear();
         core.notes.borrow_mut().clear();
         core.saw.borrow_mut().clear();
+        core.around_holds.borrow_mut().clear();
     }
 
     /// Whether call stacks and what look-ups saw are kept.
@@ -257,6 +261,9 @@ impl Sim {
         }
         drop(held);
         self.0.holds.borrow_mut().push(hold);
+        if self.0.recording.get() {
+            self.0.around_holds.borrow_mut().push(self.0.calls.borrow().clone());
+        }
     }
 
     /// A release that joins the running step.
@@ -279,6 +286,11 @@ impl Sim {
     /// When it is of another world.
     pub fn key(&self, obj: Object) -> Key {
         self.0.keys.borrow()[obj.index()]
+    }
+
+    /// What each object is, by its number.
+    pub fn keys(&self) -> Vec<Key> {
+        self.0.keys.borrow().clone()
     }
 
     /// Whether nobody holds `obj`, exclusively or shared.

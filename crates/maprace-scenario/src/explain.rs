@@ -2,11 +2,10 @@
 //! from prose.
 //!
 //! Every task is run alone, and every two one after the other, in both orders; nothing is interleaved,
-//! so what is said here is about the paths and not about one race. Names of locks are those of the
-//! steps that take them, names of places those of the steps that touch them, so that another layer's
-//! are known as well.
+//! so what is said here is about the paths and not about one race. Locks and places are named
+//! by the keys of their objects, so those of another layer, of which nothing else is known, have a name
+//! too.
 
-mod places;
 mod runs;
 #[cfg(test)]
 mod tests;
@@ -35,7 +34,7 @@ pub enum Mode {
 /// A lock that is held.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
 pub struct HeldLock {
-    /// Its name, for example `i_data_sem`.
+    /// Its name, for example `i_data_sem`, of a folio's `folio_lock 0`.
     pub lock: String,
     /// How.
     pub mode: Mode,
@@ -64,6 +63,19 @@ pub struct LockedStep {
     pub saw: Vec<String>,
     /// The locks held in it, those it takes included, those it gives back too.
     pub held: Vec<HeldLock>,
+    /// What is taken or given back after it and before the next, which is no step of its own.
+    pub then: Vec<Quiet>,
+}
+
+/// A lock taken where nobody has to wait for it, or given back where nobody looks whether it is free.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Quiet {
+    /// The kernel functions around it, outermost first.
+    pub calls: Vec<&'static str>,
+    /// Whether it is taken.
+    pub takes: bool,
+    /// How the kernel does it, for example `up_write(i_data_sem)`.
+    pub what: String,
 }
 
 /// An operation, and what the kernel calls the way it takes.
@@ -91,7 +103,7 @@ pub struct TaskSteps {
 /// A lock that two tasks hold in modes that exclude each other.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct CommonLock {
-    /// Its name.
+    /// Its name; locks of folios go by one, whatever their index.
     pub lock: String,
     /// At how many of the pair's conflicts both hold it.
     pub conflicts: usize,
@@ -205,7 +217,7 @@ fn tables(
 /// Two steps that touch one place, by names.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Conflict {
-    place: String,
+    place: &'static str,
     unit: &'static str,
     one: String,
     other: String,
@@ -251,7 +263,7 @@ fn open(known: &BTreeMap<Conflict, Known>) -> Vec<OpenPlace> {
         let Conflict { place, unit, one, other } = conflict;
         let at = places.iter().position(|p| p.place == *place).unwrap_or_else(|| {
             places.push(OpenPlace {
-                place: place.clone(),
+                place: (*place).to_owned(),
                 range: known.range,
                 unit,
                 steps: Vec::new(),

@@ -12,7 +12,7 @@ pub use space::{Case, Depth, Side, Space};
 
 use crate::config::Config;
 use crate::format::{Expect, ExpectedVerdict, Scenario, When};
-use crate::knobs::{KnobSetting, single_turns};
+use crate::knobs::{KnobSetting, brought_after, single_turns};
 use crate::plan::NotModelled;
 use crate::probe::{First, Probed, Symptom};
 use crate::sources::{citation, documented};
@@ -76,12 +76,19 @@ impl Example {
 pub struct Group {
     /// The setting; `None` if no single one does.
     pub cure: Option<KnobSetting>,
-    /// The order of buffered writes.
-    pub order: Order,
     /// What breaks first.
     pub first: First,
     /// Where that is documented; `None`: nowhere that is known.
     pub citation: Option<&'static str>,
+    /// In which orders of buffered writes: one, or each, and then with the same scenario as example.
+    pub orders: Vec<InOrder>,
+}
+
+/// The damage of a group in one order of buffered writes.
+#[derive(Clone, Debug)]
+pub struct InOrder {
+    /// The order.
+    pub order: Order,
     /// The plainest of them: the fewest turned knobs, then the fewest steps to damage.
     pub example: Example,
     /// The pairs of operations it stands for, the example's first.
@@ -114,7 +121,8 @@ pub struct Tally {
 /// What a hunt brings home.
 #[derive(Clone, Debug)]
 pub struct Catch {
-    /// The damage, sorted by cure: what is documented nowhere first.
+    /// The damage, sorted by cure: first what a later preset cures, the next one before others, then
+    /// what is documented nowhere.
     pub groups: Vec<Group>,
     /// What was tried.
     pub tally: Tally,
@@ -243,27 +251,51 @@ impl Hunt {
             let pair = self.space.pair_name(class.pair);
             let (order, first) = (example.config.order, class.first);
             let is_same = |g: &&mut Group| {
-                (g.cure, g.order, g.first, g.citation) == (cure, order, first, source)
+                (g.cure, g.orders[0].order, g.first, g.citation) == (cure, order, first, source)
             };
             match groups.iter_mut().find(is_same) {
-                Some(group) => group.add(example, pair, scenarios),
-                None => groups.push(Group {
-                    cure,
-                    order,
-                    first,
-                    citation: source,
-                    example,
-                    pairs: vec![pair],
-                    scenarios,
-                }),
+                Some(group) => group.orders[0].add(example, pair, scenarios),
+                None => {
+                    let orders = vec![InOrder { order, example, pairs: vec![pair], scenarios }];
+                    groups.push(Group { cure, first, citation: source, orders });
+                }
             }
         }
-        groups.sort_by_key(|group| {
-            let knob = group.cure.map(|cure| place_of(cure.knob));
-            (group.citation.is_some(), knob, group.cure, group.order, group.first)
-        });
-        groups
+        let mut merged: Vec<Group> = Vec::new();
+        for group in groups {
+            if let Some(apart) = merge(&mut merged, group, explorer, &mut tally.executions) {
+                merged.push(apart);
+            }
+        }
+        merged.sort_by_key(Group::place);
+        merged
     }
+}
+
+/// Puts a group of one order to one of the other that shows the same; gives it back if there is none.
+fn merge(
+    merged: &mut [Group],
+    mut group: Group,
+    explorer: &mut Explorer<'_>,
+    executions: &mut u64,
+) -> Option<Group> {
+    for known in merged {
+        let alike = (known.cure, known.first, known.citation);
+        let is_other = known.orders.iter().all(|own| own.order != group.orders[0].order);
+        if alike != (group.cure, group.first, group.citation) || !is_other {
+            continue;
+        }
+        let (one, other) = (&mut known.orders[0], &mut group.orders[0]);
+        if one.example.scenario == other.example.scenario
+            || other.shows(&known.cure, one, explorer, executions)
+            || one.shows(&known.cure, other, explorer, executions)
+        {
+            known.orders.append(&mut group.orders);
+            known.orders.sort_by_key(|own| own.order);
+            return None;
+        }
+    }
+    Some(group)
 }
 
 /// Where a knob stands in the table.
@@ -274,7 +306,21 @@ fn place_of(knob: &str) -> usize {
 impl Group {
     /// The example as a scenario to keep: it says where the damage comes from, and expects it.
     pub fn scenario(&self) -> Scenario {
-        let Example { scenario, config, .. } = &self.example;
+        let mut expect: Vec<Expect> = Vec::new();
+        for InOrder { order, example, .. } in &self.orders {
+            let own = self.expect(&example.config);
+            // What is alike but for the order is said once.
+            let is_alike = |known: &&mut Expect| known.when.set == own.when.set;
+            match expect.iter_mut().find(is_alike) {
+                Some(known) => known.when.order.get_or_insert_default().push(order.name().into()),
+                None => expect.push(own),
+            }
+        }
+        let source = self.citation.unwrap_or_default().to_owned();
+        Scenario { source, expect, ..self.orders[0].example.scenario.clone() }
+    }
+
+    fn expect(&self, config: &Config) -> Expect {
         let alone = |name: &str| Some(vec![name.to_owned()]);
         let moved = config.moved().into_iter();
         let when = When {
@@ -285,11 +331,61 @@ impl Group {
         };
         let verdict = ExpectedVerdict::Damaged;
         let checkers = self.first.checker().map(|c| c.name().to_owned()).into_iter().collect();
-        Scenario {
-            source: self.citation.unwrap_or_default().to_owned(),
-            expect: vec![Expect { when, verdict, checkers, visible: None, first_broken: None }],
-            ..scenario.clone()
+        Expect { when, verdict, checkers, visible: None, first_broken: None }
+    }
+
+    /// The pairs of operations it stands for, the example's first.
+    pub fn pairs(&self) -> Vec<&str> {
+        let mut all: Vec<&str> = Vec::new();
+        for pair in self.orders.iter().flat_map(|own| &own.pairs) {
+            if !all.contains(&pair.as_str()) {
+                all.push(pair);
+            }
         }
+        all
+    }
+
+    /// How many scenarios it stands for, counted in each configuration.
+    pub fn scenarios(&self) -> u64 {
+        self.orders.iter().map(|own| own.scenarios).sum()
+    }
+
+    /// Where it stands among others.
+    fn place(&self) -> impl Ord + use<> {
+        let config = &self.orders[0].example.config;
+        let after = self.cure.and_then(|cure| brought_after(config, &cure));
+        let knob = self.cure.map(|cure| place_of(cure.knob));
+        let is_known = self.citation.is_some();
+        let rest = (knob, self.cure, self.orders[0].order, self.first);
+        (after.is_none(), after, is_known, is_known && knob.is_none(), rest)
+    }
+}
+
+impl InOrder {
+    /// Takes the example of `other` for its own if it shows the same here, with the same cure.
+    fn shows(
+        &mut self,
+        is_cured_by: &Option<KnobSetting>,
+        other: &InOrder,
+        explorer: &mut Explorer<'_>,
+        executions: &mut u64,
+    ) -> bool {
+        let (scenario, config) = (&other.example.scenario, &self.example.config);
+        let pair = &other.pairs[0];
+        let Some(at) = self.pairs.iter().position(|known| known == pair) else { return false };
+        let probed = explorer(scenario, config, Purpose::Cure);
+        *executions += probed.as_ref().map_or(0, |probed| probed.executions);
+        let Some(symptom) = probed.ok().and_then(|probed| probed.symptom) else { return false };
+        let (scenario, config) = (scenario.clone(), config.clone());
+        let example = Example { scenario, config, symptom };
+        let first = other.example.symptom.first;
+        if symptom.first != first || cure(&example, explorer, executions) != *is_cured_by {
+            return false;
+        }
+        self.example = example;
+        let pair = self.pairs.remove(at);
+        self.pairs.insert(0, pair);
+        true
     }
 
     fn add(&mut self, example: Example, pair: String, scenarios: u64) {

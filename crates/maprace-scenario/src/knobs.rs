@@ -4,7 +4,7 @@
 
 use crate::config::Config;
 use maprace_fs::protocol::{self, PRESETS};
-use maprace_fs::{KnobError, OF_IOMAP, Order};
+use maprace_fs::{KnobError, Knobs, OF_IOMAP, Order};
 use std::fmt;
 
 /// A knob and one of its values.
@@ -62,6 +62,16 @@ pub fn single_turns(config: &Config) -> Vec<KnobSetting> {
     turns
 }
 
+/// How many presets after the protocol of `config` one of a release is the first that has the setting;
+/// `None` if its own preset has it already, or none after it.
+pub(crate) fn brought_after(config: &Config, setting: &KnobSetting) -> Option<usize> {
+    let own = PRESETS.iter().position(|preset| preset.name == config.protocol.name)?;
+    let has = |knobs: &Knobs| knobs.values().contains(&(setting.knob, setting.value));
+    let mut from_own = PRESETS[own..].iter();
+    let is_released = |knobs: &Knobs| !knobs.is_counterfactual();
+    from_own.position(|p| has(&p.knobs) && is_released(&p.knobs)).filter(|after| *after > 0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -78,6 +88,17 @@ mod tests {
         assert_eq!(at("recheck=on"), 1);
         assert!(at("insert=one-hold") > at("recheck=on"), "{turns:?}");
         assert!(!turns.iter().any(|turn| turn.starts_with("cookie") || turn == "insert=shared"));
+    }
+
+    #[test]
+    fn a_setting_is_as_far_away_as_the_next_preset_that_has_it() {
+        let config = Config::ext4("v5.10", Order::Iomap).with("cookie", "off");
+        let after = |knob, value| brought_after(&config, &KnobSetting { knob, value });
+        assert_eq!(after("insert", "exclusive"), Some(1), "v6.8");
+        assert_eq!(after("recheck", "on"), Some(2), "v6.11");
+        assert_eq!(after("insert", "one-hold"), None, "no release");
+        assert_eq!(after("cookie", "on"), None, "as v5.10 itself is modelled");
+        assert_eq!(after("split_nocache", "on"), None, "no preset");
     }
 
     #[test]

@@ -1,12 +1,21 @@
 //! What is explained, as a page and as JSON.
 
 use super::{Planned, Shown, Turn};
-use maprace_scenario::explain::{Explained, HeldLock, LockedStep, OpenPlace, PairLocks, TaskSteps};
+use maprace_fs::places::END;
+use maprace_scenario::explain::{
+    Explained, HeldLock, LockedStep, OpenPlace, PairLocks, Quiet, TaskSteps,
+};
 use maprace_scenario::{Judgement, Paint, Verdict};
 use serde::Serialize;
 
 /// The name and version of the format as JSON.
 const SCHEMA: &str = "maprace.explain/1";
+
+/// Longest line.
+const LINE_MAX: usize = 100;
+
+/// Where the values of the lower lines begin.
+const FIELD: usize = 11;
 
 /// Longest line of a step, beside which what is held is shown; a longer one pushes it out.
 const STEP_MAX: usize = 56;
@@ -90,7 +99,45 @@ fn split_head(page: &str) -> (&str, &str) {
 }
 
 fn field(name: &str, value: &str) -> String {
-    format!("{name:<10} {value}\n")
+    wrapped(&format!("{name:<10} "), value.split(' '), FIELD)
+}
+
+/// `head` and the words, in lines that are not too long; the second and others stand `indent` in. A
+/// word that is too long stays whole.
+fn wrapped<'a>(head: &str, words: impl Iterator<Item = &'a str>, indent: usize) -> String {
+    let (mut all, mut line, mut width) = (String::new(), head.to_owned(), visible(head));
+    let mut is_empty = true;
+    for word in words {
+        let more = visible(word) + usize::from(!is_empty);
+        if !is_empty && width + more > LINE_MAX {
+            all += line.trim_end();
+            all += "\n";
+            (line, width, is_empty) = (" ".repeat(indent), indent, true);
+        }
+        if !is_empty {
+            line += " ";
+        }
+        line += word;
+        width += visible(word) + usize::from(!is_empty);
+        is_empty = false;
+    }
+    all + line.trim_end() + "\n"
+}
+
+/// The items of a list, each whole.
+fn listed(list: &str) -> impl Iterator<Item = &str> {
+    list.split_inclusive(", ").map(str::trim_end)
+}
+
+/// How wide a word is on a terminal; colours take no room.
+fn visible(word: &str) -> usize {
+    let mut rest = word;
+    let mut width = 0;
+    while let Some((before, escape)) = rest.split_once('\u{1b}') {
+        width += before.len();
+        rest = escape.split_once('m').map_or("", |(_, after)| after);
+    }
+    width + rest.len()
 }
 
 /// A task: its operations, its steps under the calls around them, and beside each what is held.
@@ -102,8 +149,8 @@ fn table(task: &TaskSteps) -> String {
     let widths = rows.iter().map(|(left, _)| left.len()).filter(|width| *width <= STEP_MAX);
     let width = widths.max().unwrap_or(0);
     for (left, held) in rows {
-        text += format!("{left:width$}  {held}").trim_end();
-        text += "\n";
+        let head = format!("{left:width$}  ");
+        text += &wrapped(&head, listed(&held), width + 2);
     }
     text
 }
@@ -113,7 +160,7 @@ fn rows(task: &TaskSteps) -> Vec<(String, String)> {
     let mut rows = Vec::new();
     let mut path: Vec<&str> = Vec::new();
     let mut op = None;
-    for step in &task.steps {
+    for (at, step) in task.steps.iter().enumerate() {
         if op != Some(step.op)
             && let Some(named) = task.ops.get(step.op)
         {
@@ -121,14 +168,40 @@ fn rows(task: &TaskSteps) -> Vec<(String, String)> {
             path.clear();
         }
         op = Some(step.op);
-        let common = path.iter().zip(&step.calls).take_while(|(a, b)| a == b).count();
-        for (depth, call) in step.calls.iter().enumerate().skip(common) {
-            rows.push((indented(depth, call), String::new()));
-        }
-        path.clone_from(&step.calls);
+        open_calls(&mut rows, &mut path, &step.calls);
         rows.push((indented(path.len(), &told(step)), held(&step.held)));
+        let next_step = task.steps.get(at + 1).filter(|next| next.op == step.op);
+        for (n, quiet) in step.then.iter().enumerate() {
+            let next = step.then.get(n + 1).map(|next| &next.calls);
+            let next = next.or(next_step.map(|next| &next.calls)).map_or(&[][..], Vec::as_slice);
+            let calls = shown_calls(quiet, &path, next);
+            open_calls(&mut rows, &mut path, calls);
+            rows.push((indented(path.len(), &quiet.what), String::new()));
+        }
     }
     rows
+}
+
+/// Goes from the calls `path` into `calls`, with a line for each that is new.
+fn open_calls<'a>(rows: &mut Vec<(String, String)>, path: &mut Vec<&'a str>, calls: &[&'a str]) {
+    let new = calls.iter().enumerate().skip(common(path, calls));
+    rows.extend(new.map(|(depth, call)| (indented(depth, call), String::new())));
+    calls.clone_into(path);
+}
+
+/// The calls that are shown around something that is no step, after `path` and before `next`: nothing
+/// of a call in which nothing happens but that a lock is given back.
+fn shown_calls<'a>(quiet: &'a Quiet, path: &[&str], next: &[&str]) -> &'a [&'static str] {
+    let calls = &quiet.calls;
+    match quiet.takes {
+        true => calls,
+        false => &calls[..common(calls, path).max(common(calls, next))],
+    }
+}
+
+/// How many calls two paths begin with alike.
+fn common(one: &[&str], other: &[&str]) -> usize {
+    one.iter().zip(other).take_while(|(a, b)| a == b).count()
 }
 
 fn indented(depth: usize, what: &str) -> String {
@@ -152,13 +225,13 @@ fn between(pair: &PairLocks, paint: Paint) -> String {
     let PairLocks { one, other, conflicts, common, open } = pair;
     let mut text = format!("{one} x {other}\n");
     if *conflicts == 0 {
-        return text + " they touch nothing in common\n";
+        return text + " they touch no data in common\n";
     }
     let locks =
         common.iter().map(|lock| format!("{} ({} of {conflicts})", lock.lock, lock.conflicts));
     let locks: Vec<String> = locks.collect();
     let locks = if locks.is_empty() { "none".to_owned() } else { locks.join(", ") };
-    text += &format!(" locks that both hold where their order can matter: {locks}\n");
+    text += &wrapped(" locks that both hold where their order can matter: ", listed(&locks), 2);
     if open.is_empty() {
         return text + &format!(" {}\n", paint.good("every such place is under a lock of both"));
     }
@@ -175,6 +248,7 @@ fn between(pair: &PairLocks, paint: Paint) -> String {
 
 fn place_name(place: &OpenPlace) -> String {
     match place.range {
+        Some((lo, END)) => format!("{}, {} {lo}..", place.place, place.unit),
         Some((lo, hi)) => format!("{}, {} {lo}..{hi}", place.place, place.unit),
         None => place.place.clone(),
     }
@@ -186,9 +260,14 @@ fn protection(shown: &Shown<'_>, paint: Paint) -> String {
     match shown.verdict.verdict {
         Judgement::Safe => {
             let needed = |turn: &&Turn| turn.verdict.verdict == Judgement::Damaged;
-            for turn in shown.removed.iter().filter(needed) {
+            let needed: Vec<&Turn> = shown.removed.iter().filter(needed).collect();
+            for (n, turn) in needed.iter().enumerate() {
                 text += &field("needs", &format!("{}: {}", turn.knob, without(turn, paint)));
-                text += &turn.source.map_or(String::new(), |source| field("", source));
+                // Of several values of one knob that are too weak the last is followed by the source.
+                let source = turn
+                    .source
+                    .filter(|_| needed.get(n + 1).is_none_or(|next| next.source != turn.source));
+                text += &source.map_or(String::new(), |source| field("", source));
             }
             if text.is_empty() {
                 text += &field("needs", "no single protection: each can be taken away alone");
@@ -238,4 +317,47 @@ fn expected(planned: &Planned) -> String {
     let checkers = expect.checkers.join(", ");
     let checkers = if checkers.is_empty() { checkers } else { format!(": {checkers}") };
     field("expects", &format!("{verdict}{checkers}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_line_is_broken_at_its_column_and_colours_take_no_room() {
+        let words = ["word"; 30].join(" ");
+        let text = field("source", &words);
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), 2, "{text}");
+        assert!(lines[0].starts_with("source     word word") && lines[0].len() <= LINE_MAX);
+        assert!(lines[1].starts_with("           word"), "{text}");
+        let long = "x".repeat(120);
+        assert_eq!(field("source", &long), format!("source     {long}\n"));
+        let painted = Paint::Ansi.bad("damaged");
+        assert_eq!((visible(&painted), painted.len() > 7), (7, true));
+        assert!(wrapped("", listed("a b, c d"), 2).contains("a b, c d\n"));
+    }
+
+    #[test]
+    fn a_call_opens_for_what_happens_in_it_and_not_for_a_release_alone() {
+        let step = |calls: &[&'static str], step, then| LockedStep {
+            op: 0,
+            calls: calls.to_vec(),
+            step,
+            saw: Vec::new(),
+            held: Vec::new(),
+            then,
+        };
+        let quiet = |takes, what: &str| Quiet { calls: vec!["f"], takes, what: what.to_owned() };
+        let shown = |then, next: &[&'static str]| {
+            let steps = vec![step(&[], "one", then), step(next, "two", Vec::new())];
+            let (task, ops, after) = ("t".to_owned(), Vec::new(), Vec::new());
+            let rows = rows(&TaskSteps { task, ops, after, steps });
+            rows.into_iter().map(|(left, _)| left).collect::<Vec<_>>()
+        };
+        let release = || vec![quiet(false, "up")];
+        assert_eq!(shown(release(), &[]), ["  one", "  up", "  two"]);
+        assert_eq!(shown(release(), &["f"]), ["  one", "  f", "   up", "   two"]);
+        assert_eq!(shown(vec![quiet(true, "down")], &[]), ["  one", "  f", "   down", "  two"]);
+    }
 }

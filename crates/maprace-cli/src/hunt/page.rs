@@ -1,7 +1,7 @@
 //! What a hunt found, as a page and as JSON.
 
 use super::{Finding, Shown};
-use maprace_scenario::hunt::{Catch, Depth, Tally};
+use maprace_scenario::hunt::{Catch, Depth, Group, InOrder, Tally};
 use maprace_scenario::{Config, Machine, Paint, Verdict};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -41,14 +41,16 @@ pub(crate) struct Json<'a> {
 struct JsonFinding<'a> {
     cure: Option<Cure>,
     order: &'static str,
+    orders: Vec<&'static str>,
     first_broken: &'static str,
     documented: bool,
     citation: Option<&'static str>,
-    pairs: &'a [String],
+    pairs: Vec<&'a str>,
     scenarios: u64,
     file: &'a str,
     toml: String,
     verdict: &'a Verdict,
+    verdicts: &'a [Verdict],
 }
 
 #[derive(Serialize)]
@@ -91,18 +93,20 @@ pub(crate) fn json<'a>(shown: &'a Shown<'a>) -> Json<'a> {
 }
 
 fn json_finding<'a>(finding: &'a Finding<'a>) -> JsonFinding<'a> {
-    let Finding { group, scenario, path, verdict } = finding;
+    let Finding { group, scenario, path, verdicts } = finding;
     JsonFinding {
         cure: group.cure.map(|cure| Cure { knob: cure.knob, value: cure.value }),
-        order: group.order.name(),
+        order: group.orders[0].order.name(),
+        orders: group.orders.iter().map(|own| own.order.name()).collect(),
         first_broken: group.first.name(),
         documented: group.citation.is_some(),
         citation: group.citation,
-        pairs: &group.pairs,
-        scenarios: group.scenarios,
+        pairs: group.pairs(),
+        scenarios: group.scenarios(),
         file: path,
         toml: scenario.to_toml(),
-        verdict,
+        verdict: &verdicts[0],
+        verdicts,
     }
 }
 
@@ -163,26 +167,36 @@ fn head(shown: &Shown<'_>) -> String {
 fn heading(number: usize, finding: &Finding<'_>, paint: Paint) -> String {
     let group = finding.group;
     let cure = group.cure.map_or("no knob cures it".to_owned(), |cure| format!("{cure} cures it"));
-    let what = format!("{} breaks first, {} order, {cure}", group.first.name(), group.order);
+    let orders = match &group.orders[..] {
+        [one] => format!("{} order", one.order),
+        _ => "both orders".to_owned(),
+    };
+    let what = format!("{} breaks first, {orders}, {cure}", group.first.name());
     let mark = if group.citation.is_some() { "" } else { " (undocumented)" };
     paint.bad(&format!("{number}. {what}{mark}"))
 }
 
 fn one(number: usize, finding: &Finding<'_>, saved: bool, paint: Paint) -> String {
-    let Finding { group, scenario, path, verdict } = finding;
+    let Finding { group, scenario, path, verdicts } = finding;
+    let pairs = group.pairs();
     let mut text = heading(number, finding, paint) + "\n";
     let mut field = |name: &str, value: String| text += &format!("{name:<10} {value}\n");
-    field("pair", group.pairs[0].clone());
-    let rest = &group.pairs[1..];
+    field("pair", pairs[0].to_owned());
+    let rest: Vec<String> = pairs[1..].iter().map(|pair| with_order(group, pair)).collect();
     if !rest.is_empty() {
         field("also", rest.join("; "));
     }
-    let pairs = match group.pairs.len() {
-        1 => "1 pair".to_owned(),
-        pairs => format!("{pairs} pairs"),
-    };
-    field("stands for", format!("{pairs}, {} damaged scenarios", group.scenarios));
-    field("damaged", damaged(verdict));
+    let s = if pairs.len() == 1 { "" } else { "s" };
+    let (pairs, scenarios) = (pairs.len(), group.scenarios());
+    field("stands for", format!("{pairs} pair{s}, {scenarios} damaged scenarios"));
+    match &verdicts[..] {
+        [one] => field("damaged", damaged(one)),
+        all => {
+            for (name, verdict) in ["damaged", ""].into_iter().zip(all) {
+                field(name, format!("{}: {}", verdict.order, damaged(verdict)));
+            }
+        }
+    }
     field("source", group.citation.unwrap_or("undocumented").to_owned());
     if saved {
         field("scenario", path.clone());
@@ -194,7 +208,21 @@ fn one(number: usize, finding: &Finding<'_>, saved: bool, paint: Paint) -> Strin
             text += "\n";
         }
     }
-    text + verdict.replay.as_deref().unwrap_or_default() + "\n"
+    for verdict in verdicts {
+        text += verdict.replay.as_deref().unwrap_or_default();
+        text += "\n";
+    }
+    text
+}
+
+/// A pair, and the order it is damaged in where that is one of several.
+fn with_order(group: &Group, pair: &str) -> String {
+    let has = |own: &&InOrder| own.pairs.iter().any(|known| known == pair);
+    let mut orders = group.orders.iter().filter(has);
+    match (orders.next(), orders.next()) {
+        (Some(one), None) if group.orders.len() > 1 => format!("{pair} ({} order)", one.order),
+        _ => pair.to_owned(),
+    }
 }
 
 fn damaged(verdict: &Verdict) -> String {

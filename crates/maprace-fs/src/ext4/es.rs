@@ -3,6 +3,7 @@
 use super::{EVERYTHING, Ext4, Found, entry_of};
 use crate::check::{Broken, Checker};
 use crate::layer::{Mapping, Status};
+use crate::places::SEQUENCE;
 use crate::setup::Planted;
 use maprace_extent::{Blocks, EsEntry, EsStatus, EsTree, ExtentTree};
 use maprace_runtime::{Foot, Runtime, Spin, Step};
@@ -17,10 +18,7 @@ static INSERT_DELAYED: Step = Step::new("ext4_es_insert_delayed_extent");
 static REMOVE: Step = Step::new("ext4_es_remove_extent");
 static RECLAIM: Step = Step::new("es_reclaim_extents");
 static CACHE_EXTENTS: Step = Step::new("ext4_cache_extents");
-static SEQUENCE: Step = Step::new("READ_ONCE(i_es_seq)");
-
-/// The sequence's place in footprints, past every block.
-const SEQ: u64 = u32::MAX as u64 - 1;
+static READ_SEQUENCE: Step = Step::new("READ_ONCE(i_es_seq)");
 
 fn word(found: Option<(Blocks, EsEntry)>) -> &'static str {
     found.map_or("miss", |(_, entry)| entry.status.word())
@@ -51,8 +49,8 @@ impl<R: Runtime> Ext4<R> {
         let foot = Foot::write(obj, u64::from(blocks.lo), u64::from(blocks.hi));
         match (self.counts_changes, dates && self.dated) {
             (false, _) => foot,
-            (true, false) => foot.and(Foot::add(obj, SEQ, SEQ + 1)),
-            (true, true) => foot.and(Foot::write(obj, SEQ, SEQ + 1)),
+            (true, false) => foot.and(Foot::add(obj, SEQUENCE.start, SEQUENCE.end)),
+            (true, true) => foot.and(Foot::write(obj, SEQUENCE.start, SEQUENCE.end)),
         }
     }
 
@@ -65,7 +63,7 @@ impl<R: Runtime> Ext4<R> {
     pub(super) async fn es_lookup(&self, want: Blocks) -> Found {
         let foot = || {
             let blocks = self.es_read(want);
-            let dated = || Foot::read(self.i_es_lock.object(), SEQ, SEQ + 1);
+            let dated = || Foot::read(self.i_es_lock.object(), SEQUENCE.start, SEQUENCE.end);
             if self.dated { blocks.and(dated()) } else { blocks }
         };
         let section = |tree: &mut EsTree| {
@@ -214,8 +212,8 @@ impl<R: Runtime> Ext4<R> {
 
     /// `READ_ONCE(i_es_seq)`.
     pub(super) async fn read_sequence(&self) -> u64 {
-        let foot = || Foot::read(self.i_es_lock.object(), SEQ, SEQ + 1);
-        self.i_es_lock.with(&SEQUENCE, foot, |tree| tree.seq()).await
+        let foot = || Foot::read(self.i_es_lock.object(), SEQUENCE.start, SEQUENCE.end);
+        self.i_es_lock.with(&READ_SEQUENCE, foot, |tree| tree.seq()).await
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::{Ext4, Super};
 use crate::check::{Broken, Checker};
+use crate::places::SuperPlace;
 use crate::setup::Planted;
 use crate::{Accounting, Errno};
 use maprace_extent::{Pblk, Released};
@@ -16,26 +17,20 @@ static NONDA_SWITCH: Step = Step::new("ext4_nonda_switch");
 static RERESERVE: Step = Step::new("ext4_rereserve_cluster");
 static READ_BITMAP: Step = Step::new("ext4_read_block_bitmap");
 
-/// The inode's reservation, in footprints of the super block.
-const INODE: u64 = 0;
-/// The file system's counters.
-const COUNTERS: u64 = 1;
-/// The block bitmap.
-const BITMAP: u64 = 2;
-
 impl<R: Runtime> Ext4<R> {
-    fn sb_foot(&self, place: u64, effect: Effect) -> Foot {
-        Foot::at(self.sb.object(), place, place + 1, effect)
+    fn sb_foot(&self, place: SuperPlace, effect: Effect) -> Foot {
+        let at = place.range();
+        Foot::at(self.sb.object(), at.start, at.end, effect)
     }
 
     /// Far from ENOSPC, promises commute; near it they see each other.
     fn counters(&self) -> Foot {
-        self.sb_foot(COUNTERS, if self.scarce { Effect::Write } else { Effect::Add })
+        self.sb_foot(SuperPlace::Counters, if self.scarce { Effect::Write } else { Effect::Add })
     }
 
     /// `ext4_da_reserve_space`: quota, then the counters.
     pub(super) async fn reserve(&self, n: u32) -> Result<(), Errno> {
-        let foot = || self.sb_foot(INODE, Effect::Add).and(self.counters());
+        let foot = || self.sb_foot(SuperPlace::Reservation, Effect::Add).and(self.counters());
         let section = |sb: &mut Super| {
             let before = sb.space.reserved;
             let out = sb.space.reserve(n).map_err(|_| Errno::Enospc);
@@ -56,7 +51,7 @@ impl<R: Runtime> Ext4<R> {
     }
 
     async fn lower(&self, step: &'static Step, n: u32, claim_quota: bool) {
-        let foot = || self.sb_foot(INODE, Effect::Write).and(self.counters());
+        let foot = || self.sb_foot(SuperPlace::Reservation, Effect::Write).and(self.counters());
         let n = n + u32::from(self.has(Planted::ReleaseOneTooMany));
         let section = |sb: &mut Super| {
             let before = sb.space.reserved;
@@ -79,11 +74,11 @@ impl<R: Runtime> Ext4<R> {
     /// One group, first fit; the claim, the quota and the bitmap change in one step.
     pub(super) async fn new_blocks(&self, want: u32, reserve: bool) -> Result<(u32, u32), Errno> {
         if !self.sb.peek(|sb| sb.bitmap_loaded) {
-            let foot = || self.sb_foot(BITMAP, Effect::Write);
+            let foot = || self.sb_foot(SuperPlace::Bitmap, Effect::Write);
             let load = || self.sb.nested(|sb| sb.bitmap_loaded = true);
             self.rt.io(&READ_BITMAP, foot, 0, load).await;
         }
-        let foot = || self.sb_foot(BITMAP, Effect::Write).and(self.counters());
+        let foot = || self.sb_foot(SuperPlace::Bitmap, Effect::Write).and(self.counters());
         let section = |sb: &mut Super| {
             let (pblk, len) = sb.bitmap.take(want).map_err(|_| Errno::Enospc)?;
             if reserve {
@@ -109,7 +104,7 @@ impl<R: Runtime> Ext4<R> {
     /// # Divergence from Linux
     /// They can be allocated again at once; the kernel waits until the transaction has committed.
     pub(super) async fn free_blocks(&self, first: u32, len: u32) {
-        let foot = || self.sb_foot(BITMAP, Effect::Write).and(self.counters());
+        let foot = || self.sb_foot(SuperPlace::Bitmap, Effect::Write).and(self.counters());
         let section = |sb: &mut Super| {
             if sb.bitmap.give(Pblk(first), len) {
                 sb.space.free_allocated(len);
@@ -122,7 +117,7 @@ impl<R: Runtime> Ext4<R> {
 
     /// `ext4_rereserve_cluster`.
     pub(super) async fn rereserve(&self) {
-        let foot = || self.sb_foot(INODE, Effect::Add).and(self.counters());
+        let foot = || self.sb_foot(SuperPlace::Reservation, Effect::Add).and(self.counters());
         self.sb.with(&RERESERVE, foot, |sb| sb.space.rereserve()).await;
     }
 
@@ -141,7 +136,7 @@ impl<R: Runtime> Ext4<R> {
             self.rt.saw(|| if short { "no delalloc" } else { "delalloc" }.into());
             short
         };
-        let foot = || self.sb_foot(COUNTERS, Effect::Read);
+        let foot = || self.sb_foot(SuperPlace::Counters, Effect::Read);
         self.sb.with(&NONDA_SWITCH, foot, section).await
     }
 

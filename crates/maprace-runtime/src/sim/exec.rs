@@ -240,6 +240,7 @@ impl Exec {
         core.holds.borrow_mut().clear();
         if core.recording.get() {
             core.saw.borrow_mut().clear();
+            core.around_holds.borrow_mut().clear();
         }
         self.last.spawned.clear();
         self.last.finished = self.poll(id);
@@ -276,9 +277,11 @@ impl Exec {
         self.sim.0.notes.borrow().get(id).cloned().unwrap_or_default()
     }
 
-    /// What the last step saw; empty unless notes are kept.
-    pub fn saw(&self) -> Vec<String> {
-        self.sim.0.saw.borrow().clone()
+    /// What surrounds the last step, `calls` being those around it before it ran.
+    pub fn note(&self, calls: Vec<&'static str>) -> Note {
+        let core = &*self.sim.0;
+        let saw = core.saw.borrow().clone();
+        Note { calls, saw, around_holds: core.around_holds.borrow().clone() }
     }
 
     /// Runs `id` and then what it starts, always the youngest that can run, until nothing is left.
@@ -300,7 +303,7 @@ impl Exec {
             };
             let calls = self.calls(id);
             let done = self.step(id);
-            steps.push((done, Note { calls, saw: self.saw() }));
+            steps.push((done, self.note(calls)));
         }
     }
 

@@ -1,32 +1,34 @@
 //! One run of tasks in turn, with who holds what in each step.
 
-use super::places::Places;
-use super::{Conflict, HeldLock, LockedStep, Mode};
+use super::{Conflict, HeldLock, LockedStep, Mode, Quiet};
 use crate::explore_world::Storied;
-use maprace_explore::{Replayed, replay_with};
+use maprace_explore::{Replay, Replayed, replay_with};
+use maprace_fs::places::{self, Described};
 use maprace_runtime::sim::{Exec, Hold};
-use maprace_runtime::{Access, Effect, Foot, Object};
+use maprace_runtime::{Access, Effect, Foot, Key, Object};
 use std::collections::BTreeSet;
 
 /// A lock from the step that takes it to the one that gives it back.
 struct Interval {
     object: Object,
     mode: Mode,
-    name: String,
     /// Who takes it, and who gives it back: an I/O clears what its submitter set.
     owners: Vec<usize>,
+    /// The first step in which it is held.
     from: usize,
+    /// The last one.
     to: Option<usize>,
 }
 
 /// A run of some of the tasks, each to its end before the next.
 pub(super) struct Ran {
     steps: Vec<Replayed>,
+    /// What each object is.
+    keys: Vec<Key>,
     labels: Vec<&'static str>,
     /// The task that started each; the first tasks are their own.
     roots: Vec<usize>,
     intervals: Vec<Interval>,
-    places: Places,
     /// The step in which each operation of each of the first tasks ended.
     ends: Vec<Vec<usize>>,
 }
@@ -43,15 +45,14 @@ pub(super) fn run(program: &dyn Storied, order: &[usize]) -> Ran {
         }
         order.iter().find_map(|task| next_of(exec, &roots, *task)).flatten()
     });
-    let steps = played.expect("only tasks that can run are picked").steps;
+    let Replay { steps, keys, .. } = played.expect("only tasks that can run are picked");
     let intervals = intervals(&steps);
-    let places = Places::of(&steps);
     // The last step may have started somebody who was never asked for.
     let tasks = steps.iter().flat_map(|s| s.done.spawned.iter().copied().chain([s.done.task]));
     let most = tasks.max().map_or(0, |most| most + 1);
     roots.extend(roots.len()..most);
     labels.resize(roots.len(), "");
-    Ran { steps, labels, roots, intervals, places, ends: program.story().ends }
+    Ran { steps, keys, labels, roots, intervals, ends: program.story().ends }
 }
 
 /// Who of a task and what it started runs next; `None` when all of them have ended, `Some(None)` when
@@ -62,31 +63,33 @@ fn next_of(exec: &Exec, roots: &[usize], task: usize) -> Option<Option<usize>> {
     Some(own().find(|id| exec.is_enabled(*id)))
 }
 
-/// The name of a lock, by the step that takes it.
-fn lock_name(step: &str) -> String {
-    let inner = |prefix: &str| step.strip_prefix(prefix)?.strip_suffix(')');
-    match step {
-        "folio_trylock" => "folio_lock".to_owned(),
-        "folio_start_writeback" => "writeback bit".to_owned(),
-        _ if step.contains("journal_start") => "jbd2 handle".to_owned(),
-        _ => inner("down_read(").or_else(|| inner("down_write(")).unwrap_or(step).to_owned(),
+/// What a change of who holds what is about, in which mode, and whether a hold begins.
+fn told(hold: Hold) -> (Object, Mode, bool) {
+    match hold {
+        Hold::Take(object) => (object, Mode::Write, true),
+        Hold::Share(object) => (object, Mode::Read, true),
+        Hold::Drop(object) => (object, Mode::Write, false),
+        Hold::Unshare(object) => (object, Mode::Read, false),
     }
+}
+
+/// Whether change `n` of a step is what the step is about; else it follows without a step of its own.
+fn is_own(step: &Replayed, n: usize) -> bool {
+    let of = |hold: &Hold| told(*hold).0;
+    let (before, object) = (&step.done.holds[..n], of(&step.done.holds[n]));
+    let is_announced = step.done.main.accesses().iter().any(|access| access.obj == object);
+    is_announced && before.iter().all(|hold| of(hold) != object)
 }
 
 fn intervals(steps: &[Replayed]) -> Vec<Interval> {
     let mut all: Vec<Interval> = Vec::new();
     for (at, step) in steps.iter().enumerate() {
         let task = step.done.task;
-        for hold in &step.done.holds {
-            let (object, mode, begins) = match hold {
-                Hold::Take(object) => (*object, Mode::Write, true),
-                Hold::Share(object) => (*object, Mode::Read, true),
-                Hold::Drop(object) => (*object, Mode::Write, false),
-                Hold::Unshare(object) => (*object, Mode::Read, false),
-            };
+        for (n, hold) in step.done.holds.iter().enumerate() {
+            let (object, mode, begins) = told(*hold);
             if begins {
-                let name = lock_name(step.done.step.name);
-                all.push(Interval { object, mode, name, owners: vec![task], from: at, to: None });
+                let from = if is_own(step, n) { at } else { at + 1 };
+                all.push(Interval { object, mode, owners: vec![task], from, to: None });
                 continue;
             }
             let open = |i: &&mut Interval| i.to.is_none() && i.object == object && i.mode == mode;
@@ -142,7 +145,7 @@ impl Ran {
         let ends = self.ends.get(task).map_or(&[][..], Vec::as_slice);
         let own = self.steps.iter().enumerate().filter(|(_, step)| step.done.task == task);
         let held = |at| {
-            let lock = |i: &Interval| HeldLock { lock: i.name.clone(), mode: i.mode };
+            let lock = |i: &Interval| HeldLock { lock: self.lock(i.object), mode: i.mode };
             self.held(at).map(lock).collect()
         };
         own.map(|(at, step)| LockedStep {
@@ -151,8 +154,27 @@ impl Ran {
             step: step.done.step.name,
             saw: step.note.saw.clone(),
             held: held(at),
+            then: self.quiet(step),
         })
         .collect()
+    }
+
+    fn lock(&self, object: Object) -> String {
+        places::lock(self.keys[object.index()])
+    }
+
+    /// What is taken and given back after the step and before the next, without a step.
+    fn quiet(&self, step: &Replayed) -> Vec<Quiet> {
+        let changes = step.done.holds.iter().zip(&step.note.around_holds).enumerate();
+        let quiet = changes.filter(|(n, _)| !is_own(step, *n));
+        quiet
+            .filter_map(|(_, (hold, calls))| {
+                let (object, mode, takes) = told(*hold);
+                let (key, shared) = (self.keys[object.index()], mode == Mode::Read);
+                let name = if takes { places::taking } else { places::releasing };
+                Some(Quiet { calls: calls.clone(), takes, what: name(key, shared)? })
+            })
+            .collect()
     }
 
     /// Tells of every two steps of the two tasks that touch the same place: where, and which locks both
@@ -171,13 +193,37 @@ impl Ran {
             for b in of(other) {
                 let (foot_a, foot_b) = (&self.steps[a].done.main, &self.steps[b].done.main);
                 for (x, y) in clashes(foot_a, foot_b) {
-                    let (place, unit, range) = self.places.name(&x, &y);
+                    let Described { what, unit, range } = self.place(&x, &y);
                     let (one, other) = (self.step_name(a), self.step_name(b));
-                    let conflict = Conflict { place, unit, one, other };
-                    tell(conflict, range, self.common(a, b));
+                    tell(Conflict { place: what, unit, one, other }, range, self.common(a, b));
                 }
             }
         }
+    }
+
+    /// What two accesses have in common; of an object of somebody else's layer its kind.
+    fn place(&self, one: &Access, other: &Access) -> Described {
+        let (lo, hi) = (u64::from(one.lo.max(other.lo)), u64::from(one.hi.min(other.hi)));
+        let key = self.keys[one.obj.index()];
+        let strange = Described { what: key.kind, unit: "", range: None };
+        places::describe(key, lo, hi).unwrap_or(strange)
+    }
+
+    /// The steps that touch what has no name, with its kind; also those that touch so much that nothing
+    /// of it is known.
+    #[cfg(test)]
+    pub(super) fn unnamed(&self) -> Vec<String> {
+        let mut all = Vec::new();
+        for Replayed { done, .. } in &self.steps {
+            let name = done.step.name;
+            all.extend(done.main.is_everything().then(|| format!("{name}: everything")));
+            for access in done.main.accesses() {
+                let key = self.keys[access.obj.index()];
+                let named = places::describe(key, access.lo.into(), access.hi.into());
+                all.extend(named.is_none().then(|| format!("{name}: {}", key.kind)));
+            }
+        }
+        all
     }
 
     fn step_name(&self, at: usize) -> String {
@@ -188,13 +234,15 @@ impl Ran {
         }
     }
 
-    /// The locks that both steps hold and that exclude each other.
+    /// The locks that both steps hold and that exclude each other, by what such locks are called: of
+    /// two folios each has its own, and it is the same protection.
     fn common(&self, a: usize, b: usize) -> BTreeSet<String> {
         let excludes = |x: &&Interval| {
             let write = |y: &Interval| x.mode == Mode::Write || y.mode == Mode::Write;
             self.held(b).any(|y| x.object == y.object && write(y))
         };
-        self.held(a).filter(excludes).map(|interval| interval.name.clone()).collect()
+        let class = |i: &Interval| places::class(self.keys[i.object.index()]).to_owned();
+        self.held(a).filter(excludes).map(class).collect()
     }
 }
 
