@@ -57,7 +57,7 @@ pub fn ending(scene: &Scene<'_>, paint: Paint) -> String {
         at_end.iter().for_each(|words| text += &format!("  {}\n", paint.bad(words)));
     }
     if !scene.plan.after_text.is_empty() {
-        text += &format!("after: {}\n", scene.plan.after_text.join(", "));
+        text += &after(&scene.plan.after_text);
     }
     let later = told(scene, |moment| matches!(moment, Moment::After(_)));
     later.iter().for_each(|words| text += &format!("  {}\n", paint.bad(words)));
@@ -67,6 +67,23 @@ pub fn ending(scene: &Scene<'_>, paint: Paint) -> String {
     }
     text
 }
+
+/// What happens afterwards, in lines that a mail holds.
+fn after(ops: &[String]) -> String {
+    let (mut text, mut line) = (String::new(), "after:".to_owned());
+    for (i, op) in ops.iter().enumerate() {
+        let comma = if i + 1 < ops.len() { "," } else { "" };
+        if line.len() + op.len() + comma.len() >= MAIL_WIDTH {
+            text += &format!("{line}\n");
+            line = " ".repeat("after:".len());
+        }
+        line += &format!(" {op}{comma}");
+    }
+    text + &line + "\n"
+}
+
+/// The most characters of a line of two tasks.
+const MAIL_WIDTH: usize = 72;
 
 /// What is said of broken invariants at such a moment: those a user of the kernel can see; the others
 /// only if there is nothing else to say of the run.
