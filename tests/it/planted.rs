@@ -76,6 +76,13 @@ fn planted() -> Vec<(Planted, String, &'static str)> {
         ),
         (Planted::FillForgetsData, text(&["\"read 0..1\""], "", WRITTEN), "data"),
         (Planted::FolioLeftLocked, text(&["\"write 0..1\""], "\"fsync\"", ONE), "after_ends"),
+    ]
+}
+
+/// The same for what came with the journal and with the paths that move the end of the file.
+fn planted_later() -> Vec<(Planted, String, &'static str)> {
+    let (write, punch) = ("\"write 0..1\"", "\"punch_hole 0..1\"");
+    vec![
         (
             Planted::WritebackEndsEarly,
             text(&["\"write 0..1\", \"writeback\""], "", ONE),
@@ -112,7 +119,8 @@ fn planted_in_iomap() -> Vec<(Planted, String, &'static str)> {
 /// Every bug with the order in which it shows.
 fn all_planted() -> Vec<(Planted, String, &'static str, Order)> {
     let in_order = |order| move |(bug, text, checker)| (bug, text, checker, order);
-    let buffer_head = planted().into_iter().map(in_order(Order::BufferHead));
+    let buffer_head = planted().into_iter().chain(planted_later());
+    let buffer_head = buffer_head.map(in_order(Order::BufferHead));
     buffer_head.chain(planted_in_iomap().into_iter().map(in_order(Order::Iomap))).collect()
 }
 

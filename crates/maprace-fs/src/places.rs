@@ -1,7 +1,7 @@
 //! What the objects of the model are called, and where in one of them a step can be.
 //!
 //! A footprint names an object, a range and an effect; what the range counts is the object's affair.
-//! All of that is said here once: [`Kind`] is every object there is, the constants are the places
+//! All of that is said here once: `Kind` is every object there is, the constants are the places
 //! inside one, and [`describe`] reads both back for whoever shows a footprint. A new place is a value
 //! of an enum here, so it cannot be forgotten there. Objects of somebody else's layer are not known:
 //! of those a kind is all that can be said.

@@ -12,7 +12,7 @@ pub use space::{Case, Depth, Side, Space};
 
 use crate::config::Config;
 use crate::format::{Expect, ExpectedVerdict, Scenario, When};
-use crate::knobs::{KnobSetting, brought_after, single_turns};
+use crate::knobs::{KnobSetting, brought_after, is_released, single_turns};
 use crate::plan::NotModelled;
 use crate::probe::{First, Probed, Symptom};
 use crate::sources::{citation, documented};
@@ -71,11 +71,12 @@ impl Example {
     }
 }
 
-/// Damage that one setting cures.
+/// Damage that the same settings cure, each alone.
 #[derive(Clone, Debug)]
 pub struct Group {
-    /// The setting; `None` if no single one does.
-    pub cure: Option<KnobSetting>,
+    /// The settings that some release had and that cure it each alone, the likeliest first; if there is
+    /// none, the first of those that no release had; empty if no single one does.
+    pub cures: Vec<KnobSetting>,
     /// What breaks first.
     pub first: First,
     /// Where that is documented; `None`: nowhere that is known.
@@ -242,22 +243,22 @@ impl Hunt {
     ) -> Vec<Group> {
         let mut groups: Vec<Group> = Vec::new();
         for (class, Found { example, scenarios }) in found {
-            let cure = cure(&example, explorer, &mut tally.executions);
+            let cures = cures(&example, explorer, &mut tally.executions);
             let [one, other] = class.pair.map(|side| self.space.sides[side].first_kind());
-            let source = match cure {
+            let source = match cures.first() {
                 Some(KnobSetting { knob, value }) => citation(knob, value),
                 None => documented([one.name(), other.name()], class.first.checker()),
             };
             let pair = self.space.pair_name(class.pair);
             let (order, first) = (example.config.order, class.first);
             let is_same = |g: &&mut Group| {
-                (g.cure, g.orders[0].order, g.first, g.citation) == (cure, order, first, source)
+                (&g.cures, g.orders[0].order, g.first, g.citation) == (&cures, order, first, source)
             };
             match groups.iter_mut().find(is_same) {
                 Some(group) => group.orders[0].add(example, pair, scenarios),
                 None => {
                     let orders = vec![InOrder { order, example, pairs: vec![pair], scenarios }];
-                    groups.push(Group { cure, first, citation: source, orders });
+                    groups.push(Group { cures, first, citation: source, orders });
                 }
             }
         }
@@ -280,15 +281,15 @@ fn merge(
     executions: &mut u64,
 ) -> Option<Group> {
     for known in merged {
-        let alike = (known.cure, known.first, known.citation);
+        let alike = (&known.cures, known.first, known.citation);
         let is_other = known.orders.iter().all(|own| own.order != group.orders[0].order);
-        if alike != (group.cure, group.first, group.citation) || !is_other {
+        if alike != (&group.cures, group.first, group.citation) || !is_other {
             continue;
         }
         let (one, other) = (&mut known.orders[0], &mut group.orders[0]);
         if one.example.scenario == other.example.scenario
-            || other.shows(&known.cure, one, explorer, executions)
-            || one.shows(&known.cure, other, explorer, executions)
+            || other.shows(&known.cures, one, explorer, executions)
+            || one.shows(&known.cures, other, explorer, executions)
         {
             known.orders.append(&mut group.orders);
             known.orders.sort_by_key(|own| own.order);
@@ -353,10 +354,10 @@ impl Group {
     /// Where it stands among others.
     fn place(&self) -> impl Ord + use<> {
         let config = &self.orders[0].example.config;
-        let after = self.cure.and_then(|cure| brought_after(config, &cure));
-        let knob = self.cure.map(|cure| place_of(cure.knob));
+        let after = self.cures.first().and_then(|cure| brought_after(config, cure));
+        let knob = self.cures.first().map(|cure| place_of(cure.knob));
         let is_known = self.citation.is_some();
-        let rest = (knob, self.cure, self.orders[0].order, self.first);
+        let rest = (knob, self.cures.clone(), self.orders[0].order, self.first);
         (after.is_none(), after, is_known, is_known && knob.is_none(), rest)
     }
 }
@@ -365,7 +366,7 @@ impl InOrder {
     /// Takes the example of `other` for its own if it shows the same here, with the same cure.
     fn shows(
         &mut self,
-        is_cured_by: &Option<KnobSetting>,
+        are_cured_by: &[KnobSetting],
         other: &InOrder,
         explorer: &mut Explorer<'_>,
         executions: &mut u64,
@@ -379,7 +380,7 @@ impl InOrder {
         let (scenario, config) = (scenario.clone(), config.clone());
         let example = Example { scenario, config, symptom };
         let first = other.example.symptom.first;
-        if symptom.first != first || cure(&example, explorer, executions) != *is_cured_by {
+        if symptom.first != first || cures(&example, explorer, executions) != are_cured_by {
             return false;
         }
         self.example = example;
@@ -401,16 +402,20 @@ impl InOrder {
     }
 }
 
-/// The first single setting under which the scenario is safe, everything tried.
-fn cure(
-    example: &Example,
-    explorer: &mut Explorer<'_>,
-    executions: &mut u64,
-) -> Option<KnobSetting> {
-    single_turns(&example.config).into_iter().find(|turn| {
+/// The single settings under which the scenario is safe, everything tried: those that some release had,
+/// or else the first of the others.
+fn cures(example: &Example, explorer: &mut Explorer<'_>, executions: &mut u64) -> Vec<KnobSetting> {
+    let mut cures: Vec<KnobSetting> = Vec::new();
+    for turn in single_turns(&example.config) {
+        if !is_released(&turn) && !cures.is_empty() {
+            break;
+        }
         let config = example.config.clone().with(turn.knob, turn.value);
         let probed = explorer(&example.scenario, &config, Purpose::Cure);
         *executions += probed.as_ref().map_or(0, |probed| probed.executions);
-        probed.is_ok_and(|probed| probed.is_safe())
-    })
+        if probed.is_ok_and(|probed| probed.is_safe()) {
+            cures.push(turn);
+        }
+    }
+    cures
 }

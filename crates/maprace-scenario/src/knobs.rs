@@ -40,7 +40,7 @@ fn felt(config: &Config) -> impl Iterator<Item = (&'static str, &'static str)> {
 }
 
 /// Whether some release had that value.
-fn is_released(setting: &KnobSetting) -> bool {
+pub(crate) fn is_released(setting: &KnobSetting) -> bool {
     let had =
         |release: &maprace_fs::Knobs| release.values().contains(&(setting.knob, setting.value));
     protocol::releases().iter().any(had)

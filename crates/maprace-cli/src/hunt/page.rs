@@ -2,7 +2,7 @@
 
 use super::{Finding, Shown};
 use maprace_scenario::hunt::{Catch, Depth, Group, InOrder, Tally};
-use maprace_scenario::{Config, Machine, Paint, Verdict};
+use maprace_scenario::{Config, KnobSetting, Machine, Paint, Verdict};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -40,6 +40,7 @@ pub(crate) struct Json<'a> {
 #[derive(Serialize)]
 struct JsonFinding<'a> {
     cure: Option<Cure>,
+    cures: Vec<Cure>,
     order: &'static str,
     orders: Vec<&'static str>,
     first_broken: &'static str,
@@ -57,6 +58,10 @@ struct JsonFinding<'a> {
 struct Cure {
     knob: &'static str,
     value: &'static str,
+}
+
+fn cure(setting: &KnobSetting) -> Cure {
+    Cure { knob: setting.knob, value: setting.value }
 }
 
 /// The hunt as JSON.
@@ -95,7 +100,8 @@ pub(crate) fn json<'a>(shown: &'a Shown<'a>) -> Json<'a> {
 fn json_finding<'a>(finding: &'a Finding<'a>) -> JsonFinding<'a> {
     let Finding { group, scenario, path, verdicts } = finding;
     JsonFinding {
-        cure: group.cure.map(|cure| Cure { knob: cure.knob, value: cure.value }),
+        cure: group.cures.first().map(cure),
+        cures: group.cures.iter().map(cure).collect(),
         order: group.orders[0].order.name(),
         orders: group.orders.iter().map(|own| own.order.name()).collect(),
         first_broken: group.first.name(),
@@ -166,7 +172,11 @@ fn head(shown: &Shown<'_>) -> String {
 /// Whether a finding is known, and what cures it, in a line.
 fn heading(number: usize, finding: &Finding<'_>, paint: Paint) -> String {
     let group = finding.group;
-    let cure = group.cure.map_or("no knob cures it".to_owned(), |cure| format!("{cure} cures it"));
+    let cures: Vec<String> = group.cures.iter().map(ToString::to_string).collect();
+    let cure = match cures.is_empty() {
+        true => "no knob cures it".to_owned(),
+        false => format!("{} cures it", cures.join(" or ")),
+    };
     let orders = match &group.orders[..] {
         [one] => format!("{} order", one.order),
         _ => "both orders".to_owned(),

@@ -25,7 +25,7 @@ fn hunted(ops: &str, blocks: u64, configs: Vec<Config>, budget: u64) -> Catch {
 
 /// `CURE ORDERS FIRST: PAIR`, without which pairs it also stands for.
 fn lines(catch: &Catch) -> Vec<String> {
-    let cure = |group: &Group| group.cure.map_or("no knob".to_owned(), |cure| cure.to_string());
+    let cure = |group: &Group| group.cures.first().map_or("no knob".to_owned(), ToString::to_string);
     let orders = |group: &Group| match &group.orders[..] {
         [one] => one.order.name(),
         _ => "both",
@@ -50,12 +50,12 @@ fn the_known_windows_of_v5_10_are_found_by_the_knob_that_closes_each() {
     // W3: whoever looks up caches holes, here the read.
     let w3 = |g: &&Group| {
         let has_buffer_head = g.orders.iter().any(|own| own.order == Order::BufferHead);
-        has_buffer_head && g.cure.is_some_and(|c| c.to_string() == "insert=exclusive")
+        has_buffer_head && g.cures.first().is_some_and(|c| c.to_string() == "insert=exclusive")
     };
     let readers = catch.groups.iter().find(w3).unwrap_or_else(|| panic!("{found:#?}"));
     assert!(readers.pairs().contains(&"write x read"), "{:?}", readers.pairs());
     // What the next preset cures comes first, then the one after it, then what no release has.
-    let cures = catch.groups.iter().map(|group| group.cure.unwrap().to_string());
+    let cures = catch.groups.iter().map(|group| group.cures[0].to_string());
     let mut cures: Vec<String> = cures.collect();
     cures.dedup();
     let by_preset = ["insert=exclusive", "recheck=on", "insert=one-hold"];
