@@ -25,7 +25,8 @@ fn hunted(ops: &str, blocks: u64, configs: Vec<Config>, budget: u64) -> Catch {
 
 /// `CURE ORDERS FIRST: PAIR`, without which pairs it also stands for.
 fn lines(catch: &Catch) -> Vec<String> {
-    let cure = |group: &Group| group.cures.first().map_or("no knob".to_owned(), ToString::to_string);
+    let cure =
+        |group: &Group| group.cures.first().map_or("no knob".to_owned(), ToString::to_string);
     let orders = |group: &Group| match &group.orders[..] {
         [one] => one.order.name(),
         _ => "both",
