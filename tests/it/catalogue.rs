@@ -1,10 +1,10 @@
 //! The verdicts of the built-in scenarios, in every configuration: what the kernel sources lead one to
 //! expect, written down before it was run.
 
-use crate::support::{ORDERS, PRESETS, failed, run, scenario, visible};
+use crate::support::{ORDERS, PRESETS, failed, run, scenario, turned, visible};
 use maprace_explore::{Engine, Report};
 use maprace_fs::{Checker, Order};
-use maprace_scenario::{Config, ExpectedVerdict, When, catalogue};
+use maprace_scenario::{Config, ExpectedVerdict, catalogue};
 
 /// How many configurations the catalogue's expectations of turned knobs speak of.
 const TURNED: usize = 36;
@@ -46,21 +46,6 @@ fn every_scenario_gives_the_verdict_that_it_expects() {
             }
         }
     }
-}
-
-/// The configurations that an expectation with turned knobs speaks of: its first protocol, or the newest
-/// release, in each of its orders.
-fn turned(when: &When) -> Vec<Config> {
-    let preset = when.protocol.as_ref().map_or("v6.12", |names| names[0].as_str());
-    let spoken = |order: &Order| {
-        when.order.as_ref().is_none_or(|names| names.iter().any(|name| name == order.name()))
-    };
-    let config = |order| {
-        let turn =
-            |config: Config, (knob, values): (&String, &Vec<String>)| config.with(knob, &values[0]);
-        when.set.iter().fold(Config::ext4(preset, order), turn)
-    };
-    ORDERS.into_iter().filter(spoken).map(config).collect()
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Three computations that share nothing but the footprints agree to the digit: every interleaving one
 //! by one, linear extensions summed over traces, ways counted over states.
 
-use crate::support::{ORDERS, PRESETS, options, program, scenario};
+use crate::support::{ORDERS, PRESETS, all_turned, options, program, scenario};
 use maprace_explore::{Engine, Report, enumerate_traces, explore};
 use maprace_scenario::{Config, catalogue};
 
@@ -52,6 +52,15 @@ fn three_computations_agree_on_one_half_of_the_catalogue() {
 #[test]
 fn three_computations_agree_on_the_other_half() {
     assert!(cross_check(1) >= 5);
+}
+
+#[test]
+fn traces_and_states_agree_where_a_protection_is_taken_away() {
+    for (name, config) in all_turned() {
+        let program = program(&scenario(name), &config);
+        let traces = explore(&*program, &options(Engine::Dpor));
+        agree(name, &traces, &explore(&*program, &options(Engine::States)));
+    }
 }
 
 #[test]

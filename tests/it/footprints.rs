@@ -1,7 +1,7 @@
 //! Steps that are declared independent are: both orders of every pair, in every state, end in the same
 //! state.
 
-use crate::support::{ORDERS, PRESETS, program, scenario};
+use crate::support::{ORDERS, PRESETS, all_turned, program, scenario};
 use maprace_explore::check_independence;
 use maprace_scenario::{Config, catalogue};
 
@@ -23,4 +23,14 @@ fn steps_declared_independent_commute_in_the_whole_catalogue() {
         }
     }
     assert!(pairs > 1_000, "only {pairs} pairs were compared");
+}
+
+#[test]
+fn so_do_they_where_a_protection_is_taken_away() {
+    for (name, config) in all_turned() {
+        let program = program(&scenario(name), &config);
+        let checked = check_independence(&*program, 1_000_000)
+            .unwrap_or_else(|e| panic!("{name} {:?} {}: {e:?}", config.moved(), config.order));
+        assert!(checked.complete, "{name} {:?}", config.moved());
+    }
 }
