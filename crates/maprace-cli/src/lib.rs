@@ -26,6 +26,7 @@ mod help;
 mod layers;
 mod lists;
 mod machine;
+mod media;
 mod plan;
 mod replay;
 mod search;

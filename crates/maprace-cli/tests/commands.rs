@@ -5,12 +5,13 @@ use std::io::Read;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-const COMMANDS: [&str; 9] = [
+const COMMANDS: [&str; 10] = [
     "compare",
     "explore",
     "ablate",
     "replay",
     "scenarios",
+    "media",
     "layers",
     "protocols",
     "completions",

@@ -196,3 +196,6 @@ impl<P> Log<P> {
         taken
     }
 }
+
+#[cfg(test)]
+mod tests;

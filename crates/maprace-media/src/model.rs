@@ -6,8 +6,11 @@
 //! model owns no clock. Requests come in the order in which they are submitted; `now_ns` does not
 //! decrease.
 //!
-//! One that comes later never delays one that came earlier, so an answer is final. Each unit serves in
-//! the order of arrival: what a disk gains by reordering is an efficiency above one (`crowd`).
+//! One that comes later never delays one that came earlier, so an answer is final. More load makes
+//! nothing faster, with one exception: a buffer holds what drains in a certain time, and where
+//! efficiency falls with load that time grows, so a write that meets a crowd may be accepted earlier.
+//! Each unit serves in the order of arrival: what a disk gains by reordering is an efficiency above
+//! one (`crowd`). A request costs the time of its pieces, one for each stripe it touches.
 
 mod alone;
 mod recent;

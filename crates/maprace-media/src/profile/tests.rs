@@ -90,79 +90,82 @@ fn a_file_is_read_and_its_base_stands_beside_it() {
     assert!(error.starts_with("./nowhere.toml: cannot read it: "), "{error}");
 }
 
+/// What is wrong with a text, and the line that says so.
+const WRONG: &[(&str, &str)] = &[
+    (
+        "name = \"a\"\n[read]\nsigma = 3\n",
+        "mine.toml:3:9: `read.sigma` must be a number from 0 to 1, found 3",
+    ),
+    (
+        "name = \"a\"\n[geometry]\nunits = 0\n",
+        "mine.toml:3:9: `geometry.units` must be a whole number from 1 to 65536, found 0",
+    ),
+    (
+        "name = \"a\"\n[geometry]\nunits = 2.5\n",
+        "mine.toml:3:9: `geometry.units` must be a whole number from 1 to 65536, found 2.5",
+    ),
+    (
+        "name = \"a\"\n[read]\nlat_ns = { rand = -1 }\n",
+        "mine.toml:3:19: `read.lat_ns.rand` must be a whole number from 0 to 1000000000000, found -1",
+    ),
+    (
+        "name = \"a\"\n[read]\nlat_ns = 5\n",
+        "mine.toml:3:1: `read.lat_ns` must be a table of rand, seq, found something else",
+    ),
+    (
+        "name = \"a\"\n[read]\nsgima = 5\n",
+        "mine.toml:3:1: unknown key `read.sgima`; did you mean `read.sigma`?",
+    ),
+    ("name = \"a\"\nfrobnicate = 1\n", "mine.toml:2:1: unknown key `frobnicate`"),
+    (
+        "name = \"a\"\n[geometry]\nplace = \"random\"\n",
+        "mine.toml:3:9: `geometry.place` must be one of \"stripe\", \"hash\", found \"random\"",
+    ),
+    (
+        "name = \"a\"\n[geometry]\nstripe = 512\ngrain = 4096\n",
+        "mine.toml:4:9: `geometry.grain` must be at most `geometry.stripe`, 512, found 4096",
+    ),
+    (
+        "name = \"a\"\n[read]\ncrowd = [[4, 1], [2, 1]]\n",
+        "mine.toml:3:9: `read.crowd` must be a list of points [x, y] with ascending x from 1 to \
+             65536 and y from 0.001 to 1000, found a list of 2",
+    ),
+    (
+        "name = \"a\"\n[[tail]]\nop = \"read\"\np = 2.0\n",
+        "mine.toml:4:5: `tail.p` must be a number from 0 to 1, found 2.0",
+    ),
+    (
+        "name = \"a\"\n[[tail]]\nop = \"read\"\np = 0.1\nlo_us = 2\n",
+        "mine.toml:2:1: `tail.hi_us` is missing: it must be a number from 0 to 1000000000",
+    ),
+    (
+        "name = \"a\"\n[[tail]]\nop = \"read\"\np = 0.1\nlo_us = 2\nhi_us = 1\n",
+        "mine.toml:6:9: `tail.hi_us` must be at least `lo_us`, 2, found 1",
+    ),
+    (
+        "name = \"a\"\n[flush]\nvolatile = true\n[persist]\ndomain = \"adr\"\n",
+        "mine.toml:5:10: `persist.domain` must be \"volatile-cache\" if `flush.volatile` is true, and \
+             only then",
+    ),
+    (
+        "name = \"a\"\n[write.buffer]\ndrain_mb_s = 5\n",
+        "mine.toml: `write.buffer.bytes` is missing: it must be a whole number from 1 to \
+             1125899906842624",
+    ),
+    (
+        "name = \"a\"\nbase = \"nvme-tlc\"\n",
+        "mine.toml:2:8: `base` no built-in profile `nvme-tlc`: known are pmem-dcpmm100-6x",
+    ),
+    (
+        "title = \"a\"\n",
+        "mine.toml: `name` is missing: it must be one line of at most 64 characters",
+    ),
+    ("name = \"a\"\nname = \"b\"\n", "mine.toml:2:1: not valid TOML: duplicate key"),
+];
+
 #[test]
 fn a_bad_profile_is_one_line_with_the_key_and_the_allowed_range() {
-    for (text, want) in [
-        (
-            "name = \"a\"\n[read]\nsigma = 3\n",
-            "mine.toml:3:9: `read.sigma` must be a number from 0 to 1, found 3",
-        ),
-        (
-            "name = \"a\"\n[geometry]\nunits = 0\n",
-            "mine.toml:3:9: `geometry.units` must be a whole number from 1 to 65536, found 0",
-        ),
-        (
-            "name = \"a\"\n[geometry]\nunits = 2.5\n",
-            "mine.toml:3:9: `geometry.units` must be a whole number from 1 to 65536, found 2.5",
-        ),
-        (
-            "name = \"a\"\n[read]\nlat_ns = { rand = -1 }\n",
-            "mine.toml:3:19: `read.lat_ns.rand` must be a whole number from 0 to 1000000000000, found -1",
-        ),
-        (
-            "name = \"a\"\n[read]\nlat_ns = 5\n",
-            "mine.toml:3:1: `read.lat_ns` must be a table of rand, seq, found something else",
-        ),
-        (
-            "name = \"a\"\n[read]\nsgima = 5\n",
-            "mine.toml:3:1: unknown key `read.sgima`; did you mean `read.sigma`?",
-        ),
-        ("name = \"a\"\nfrobnicate = 1\n", "mine.toml:2:1: unknown key `frobnicate`"),
-        (
-            "name = \"a\"\n[geometry]\nplace = \"random\"\n",
-            "mine.toml:3:9: `geometry.place` must be one of \"stripe\", \"hash\", found \"random\"",
-        ),
-        (
-            "name = \"a\"\n[geometry]\nstripe = 512\ngrain = 4096\n",
-            "mine.toml:4:9: `geometry.grain` must be at most `geometry.stripe`, 512, found 4096",
-        ),
-        (
-            "name = \"a\"\n[read]\ncrowd = [[4, 1], [2, 1]]\n",
-            "mine.toml:3:9: `read.crowd` must be a list of points [x, y] with ascending x from 1 to \
-             65536 and y from 0.001 to 1000, found a list of 2",
-        ),
-        (
-            "name = \"a\"\n[[tail]]\nop = \"read\"\np = 2.0\n",
-            "mine.toml:4:5: `tail.p` must be a number from 0 to 1, found 2.0",
-        ),
-        (
-            "name = \"a\"\n[[tail]]\nop = \"read\"\np = 0.1\nlo_us = 2\n",
-            "mine.toml:2:1: `tail.hi_us` is missing: it must be a number from 0 to 1000000000",
-        ),
-        (
-            "name = \"a\"\n[[tail]]\nop = \"read\"\np = 0.1\nlo_us = 2\nhi_us = 1\n",
-            "mine.toml:6:9: `tail.hi_us` must be at least `lo_us`, 2, found 1",
-        ),
-        (
-            "name = \"a\"\n[flush]\nvolatile = true\n[persist]\ndomain = \"adr\"\n",
-            "mine.toml:5:10: `persist.domain` must be \"volatile-cache\" if `flush.volatile` is true, and \
-             only then",
-        ),
-        (
-            "name = \"a\"\n[write.buffer]\ndrain_mb_s = 5\n",
-            "mine.toml: `write.buffer.bytes` is missing: it must be a whole number from 1 to \
-             1125899906842624",
-        ),
-        (
-            "name = \"a\"\nbase = \"nvme-tlc\"\n",
-            "mine.toml:2:8: `base` no built-in profile `nvme-tlc`: known are pmem-dcpmm100-6x",
-        ),
-        (
-            "title = \"a\"\n",
-            "mine.toml: `name` is missing: it must be one line of at most 64 characters",
-        ),
-        ("name = \"a\"\nname = \"b\"\n", "mine.toml:2:1: not valid TOML: duplicate key"),
-    ] {
+    for (text, want) in WRONG {
         let error = error(text);
         assert!(error.starts_with(want), "{error}\n{want}");
     }
