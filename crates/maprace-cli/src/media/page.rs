@@ -87,7 +87,8 @@ fn figures(report: &Report, paint: Paint) -> String {
     if rows.is_empty() {
         return "  no figures: the profile expects nothing\n".to_owned();
     }
-    let heading = ["  load", "measure", "target", "model", "error", "tol", "known", "", "source"];
+    let heading =
+        ["  load", "measure", "target", "model", "error", "tol", "known", "verdict", "source"];
     let mut cells = vec![heading.map(str::to_owned).to_vec()];
     cells.extend(rows.iter().map(|row| {
         vec![
@@ -103,8 +104,8 @@ fn figures(report: &Report, paint: Paint) -> String {
         ]
     }));
     let plain = table(&cells);
-    let paint_line = |line: &str| match line.contains("  OFF  ") {
-        true => line.replacen("  OFF  ", &format!("  {}  ", paint.bad("OFF")), 1) + "\n",
+    let paint_line = |line: &str| match line.contains("  OFF      ") {
+        true => line.replacen("  OFF      ", &format!("  {}      ", paint.bad("OFF")), 1) + "\n",
         false => line.to_owned() + "\n",
     };
     plain.lines().map(paint_line).collect()
