@@ -28,7 +28,7 @@ pub(crate) fn run(context: &Context<'_>, args: MediaArgs) -> Result<Answer, Fail
             printed(&List { schema: "maprace.media.list/1", profiles }, 0)
         }
         MediaCommand::Show { profile, json } => show(&Profile::open(&profile)?, json),
-        MediaCommand::Check { profiles, all, json } => {
+        MediaCommand::Check { profiles, all, seed, json } => {
             let profiles = match all {
                 true => built_in()?,
                 false => {
@@ -38,13 +38,24 @@ pub(crate) fn run(context: &Context<'_>, args: MediaArgs) -> Result<Answer, Fail
             let reports: Vec<(Profile, Report)> = profiles
                 .into_iter()
                 .map(|profile| {
+                    let profile = seeded(profile, seed);
                     let report = check(&profile);
                     (profile, report)
                 })
                 .collect();
             checked(context, &reports, json)
         }
-        MediaCommand::Plot { profile, out } => plot(&Profile::open(&profile)?, out.as_deref()),
+        MediaCommand::Plot { profile, seed, out } => {
+            plot(&seeded(Profile::open(&profile)?, seed), out.as_deref())
+        }
+    }
+}
+
+/// The profile with the seed that was typed, if one was.
+fn seeded(profile: Profile, seed: Option<u64>) -> Profile {
+    match seed {
+        Some(seed) => profile.with_seed(seed),
+        None => profile,
     }
 }
 

@@ -88,6 +88,7 @@ pub struct Log<P> {
     relied: Relied,
     records: BTreeMap<u64, Record<P>>,
     next: u64,
+    /// By the time of submission.
     flushes: Vec<FlushSpan>,
 }
 
@@ -109,9 +110,11 @@ impl<P> Log<P> {
         id
     }
 
-    /// Writes a flush down.
+    /// Writes a flush down. The flush that a host sends after a write through, where the medium has no
+    /// such write of its own, is part of that write and not told here: it makes sure of that write alone.
     pub fn flushed(&mut self, submit_ns: u64, done_ns: u64) {
-        self.flushes.push(FlushSpan { submit_ns, done_ns });
+        let place = self.flushes.partition_point(|flush| flush.submit_ns <= submit_ns);
+        self.flushes.insert(place, FlushSpan { submit_ns, done_ns });
     }
 
     /// The record of that number, unless it was forgotten.
@@ -130,9 +133,10 @@ impl<P> Log<P> {
             return Fate::Absent;
         }
         let through = record.kind == Kind::WriteThrough || self.relied == Relied::OnCompletion;
-        let covers =
-            |flush: &FlushSpan| flush.submit_ns >= record.done_ns && flush.done_ns <= at_ns;
-        if (through && record.done_ns <= at_ns) || self.flushes.iter().any(covers) {
+        let after = self.flushes.partition_point(|flush| flush.submit_ns < record.done_ns);
+        let mut begun = self.flushes[after..].iter().take_while(|flush| flush.submit_ns <= at_ns);
+        let mut covered = || begun.any(|flush| flush.done_ns <= at_ns);
+        if (through && record.done_ns <= at_ns) || covered() {
             Fate::Certain
         } else {
             Fate::Uncertain

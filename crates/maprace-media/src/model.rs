@@ -421,12 +421,16 @@ impl State {
         let Some(programs) = buffer.programs else { return };
         self.drained_q16 = self.drained_q16.saturating_add(waf.q16().saturating_mul(bytes));
         let full_q16 = programs.bytes << 16;
-        while self.drained_q16 >= full_q16 {
-            self.drained_q16 -= full_q16;
-            let unit = &mut self.units[self.next_unit];
-            *unit = (*unit).max(at_ns).saturating_add(programs.ns);
-            self.next_unit = (self.next_unit + 1) % self.units.len();
+        let (full, units) = (self.drained_q16 / full_q16, self.units.len());
+        self.drained_q16 %= full_q16;
+        // In turn: each unit once for every whole round, and the first of the rest once more.
+        let (rounds, rest) = (full / units as u64, index(full % units as u64));
+        for i in 0..if rounds > 0 { units } else { rest } {
+            let times = rounds + u64::from(i < rest);
+            let unit = &mut self.units[(self.next_unit + i) % units];
+            *unit = (*unit).max(at_ns).saturating_add(programs.ns.saturating_mul(times));
         }
+        self.next_unit = (self.next_unit + rest) % units;
     }
 }
 

@@ -68,6 +68,13 @@ impl Profile {
         Profile::from_source(Source { origin: origin.to_owned(), text: text.to_owned() }, None)
     }
 
+    /// The same medium with another seed.
+    #[must_use]
+    pub fn with_seed(mut self, seed: u64) -> Profile {
+        Arc::make_mut(&mut self.params).seed = seed;
+        self
+    }
+
     fn from_source(source: Source, dir: Option<&Path>) -> Result<Profile, Error> {
         let source = Rc::new(source);
         let mut flat = Flat::parse(&source)?;

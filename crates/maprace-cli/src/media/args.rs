@@ -40,6 +40,9 @@ pub(crate) enum MediaCommand {
         /// Check every built-in profile
         #[arg(long)]
         all: bool,
+        /// Where draws begin, instead of at the profile's own seed
+        #[arg(long, value_name = "N")]
+        seed: Option<u64>,
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -50,6 +53,9 @@ pub(crate) enum MediaCommand {
         /// A built-in name, or a file
         #[arg(value_name = "PROFILE")]
         profile: String,
+        /// Where draws begin, instead of at the profile's own seed
+        #[arg(long, value_name = "N")]
+        seed: Option<u64>,
         /// Write the picture here instead of to standard output
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,

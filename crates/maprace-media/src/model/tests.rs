@@ -72,6 +72,20 @@ fn a_buffer_takes_writes_until_it_is_full() {
 }
 
 #[test]
+fn programs_go_round_the_units() {
+    let text = "[geometry]\nunits = 3\n[write.buffer]\nbytes = 65536\nprog_bytes = 512\nprog_ns = 100\n\
+                [read]\nocc_ns.rand = 7\n";
+    let mut model = Model::new(params(text));
+    // 8 programs on 3 units, then 1 more on the third.
+    model.serve(write(1 << 20, 4096), 0);
+    model.serve(write(1 << 30, 512), 0);
+    let done =
+        [0, 1, 2].map(|unit| model.serve(read(unit * 3 * 4096 + unit * 4096, 512), 0).done_ns);
+    assert_eq!(done, [307, 307, 307]);
+    assert_eq!(model.serve(read(99 * 4096, 512), 0).done_ns, 314, "the first unit again");
+}
+
+#[test]
 fn what_the_device_does_not_take_waits_in_the_host() {
     let text = "[geometry]\nunits = 64\nqueue_depth = 2\n[read]\nlat_ns.rand = 100\n";
     let mut model = Model::new(params(text));

@@ -12,6 +12,9 @@ use crate::params::{
 };
 use crate::units::{Curve, Factor, Rate, rounded};
 
+/// Stripes that a request of a figure may touch: bounds the work of a check.
+const PIECES_MAX: f64 = 4_096.0;
+
 /// Turns times and rates of the text into those of the model, longer by the profile's `scale`.
 #[derive(Clone, Copy)]
 struct Scale(f64);
@@ -53,6 +56,14 @@ pub(super) fn params(flat: &Flat) -> Result<(Params, Vec<Fault>, Vec<Expect>), E
         tails: flat.tables("tail").iter().map(|t| tail(t, scale)).collect::<Result<_, _>>()?,
         persist,
     };
+    for table in flat.tables("expect") {
+        let pieces =
+            |bytes: &f64| *bytes <= crate::units::float(params.geometry.stripe) * PIECES_MAX;
+        if !table.numbers("bytes").is_none_or(|list| list.iter().all(pieces)) {
+            let what = format!("must be at most {PIECES_MAX} times `geometry.stripe`");
+            return Err(table.clash("bytes", what));
+        }
+    }
     let faults = flat.tables("fault").iter().map(fault).collect::<Result<_, _>>()?;
     let expect = flat.tables("expect").iter().map(expectation).collect::<Result<Vec<_>, _>>()?;
     Ok((params, faults, expect))

@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::params::{Cache, Domain};
+use crate::{Model, Request};
+use proptest::prelude::*;
 
 fn error(text: &str) -> String {
     let error = Profile::parse("mine.toml", text).expect_err("it is no profile").to_string();
@@ -194,6 +196,10 @@ fn expectations_are_checked_too() {
             "`expect.between` must be two numbers from 0 to 1000000000000, the lower first",
         ),
         ("measure = \"p50_us\"\nop = \"read\"\ntarget = 5\nbytes = 0.5", "`expect.bytes` must be"),
+        (
+            "measure = \"p50_us\"\nop = \"read\"\ntarget = 5\nbytes = 5.5",
+            "`expect.bytes` must be whole",
+        ),
     ] {
         let error = with(lines);
         assert!(error.contains(want), "{error}\n{want}");
@@ -210,5 +216,84 @@ fn scale_stretches_every_time_and_rate() {
     assert_eq!(
         slow.geometry.link_read.time_ns(1 << 20),
         16 * base.geometry.link_read.time_ns(1 << 20)
+    );
+}
+
+/// A value at one end of what the key allows.
+fn extreme(kind: Kind, high: bool) -> Option<String> {
+    let pick = |lo: f64, hi: f64| if high { hi } else { lo };
+    match kind {
+        Kind::Whole(lo, hi) => Some(if high { hi } else { lo }.to_string()),
+        Kind::Number(lo, hi) => Some(format!("{:?}", pick(lo, hi))),
+        Kind::Switch => Some(high.to_string()),
+        Kind::Points(x, y) => {
+            let (low, top) = (pick(y.0, y.1), pick(y.1, y.0));
+            Some(format!("[[{:?}, {low:?}], [{:?}, {top:?}]]", x.0, x.1))
+        }
+        Kind::Word(words) => words.get(usize::from(high)).map(|word| format!("\"{word}\"")),
+        Kind::Line(_) | Kind::Numbers(..) | Kind::Range(..) | Kind::Tables(..) => None,
+    }
+}
+
+proptest! {
+    /// Whatever a file says, it is a profile or one line; and a profile never goes back in time.
+    #[test]
+    fn the_ends_of_every_range_are_bearable(
+        ends in prop::collection::vec(prop::option::of(any::<bool>()), KEYS.len()),
+        requests in prop::collection::vec((0..5_u8, any::<u32>(), 0..200_000_u64, any::<u32>()), 1..12),
+    ) {
+        let mut text = "name = \"test\"\n".to_owned();
+        for (key, end) in KEYS.iter().zip(ends) {
+            // A stripe of one byte makes a piece of each byte, which is slow and not of interest.
+            let end = if key.name == "geometry.stripe" { Some(true) } else { end };
+            if let Some(value) = end.and_then(|high| extreme(key.kind, high)) {
+                text += &format!("{} = {value}\n", key.name);
+            }
+        }
+        match Profile::parse("test", &text) {
+            Err(error) => prop_assert_eq!(error.to_string().lines().count(), 1),
+            Ok(profile) => {
+                let mut model = Model::new(profile.params);
+                let mut now = 0;
+                for (what, wait, len, place) in requests {
+                    now += u64::from(wait);
+                    let pos = u64::from(place) << 20;
+                    let served = model.serve(match what {
+                        0 => Request::Read { pos, len },
+                        1 => Request::Write { pos, len },
+                        2 => Request::WriteThrough { pos, len },
+                        3 => Request::Discard { pos, len },
+                        _ => Request::Flush,
+                    }, now);
+                    prop_assert!(now <= served.done_ns && served.done_ns <= served.durable_ns);
+                }
+            }
+        }
+    }
+
+    /// Files with bytes knocked out or doubled.
+    #[test]
+    fn a_damaged_file_is_a_profile_or_one_line(
+        which in 0..all().len(), at in any::<prop::sample::Index>(), put in prop::option::of("[\\PC]{0,3}"),
+    ) {
+        let mut text: Vec<char> = all()[which].text.chars().collect();
+        let at = at.index(text.len());
+        text.remove(at);
+        let put: Vec<char> = put.unwrap_or_default().chars().collect();
+        text.splice(at..at, put);
+        if let Err(error) = Profile::parse("test", &text.into_iter().collect::<String>()) {
+            prop_assert_eq!(error.to_string().lines().count(), 1);
+        }
+    }
+}
+
+#[test]
+fn a_figure_does_not_touch_more_stripes_than_a_check_can_bear() {
+    let text = "name = \"a\"\n[geometry]\nstripe = 1\n[[expect]]\nmeasure = \"p50_us\"\nop = \"read\"\n\
+                bytes = 4097\ntarget = 1\ntol = 0.1\nknown = \"memory\"\nsource = \"x\"\n";
+    let error = error(text);
+    assert!(
+        error.contains("`expect.bytes` must be at most 4096 times `geometry.stripe`"),
+        "{error}"
     );
 }
