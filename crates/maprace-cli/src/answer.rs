@@ -4,7 +4,9 @@ use crate::args::{Command, LowArgs};
 use crate::failure::Failure;
 use crate::layers::Layers;
 use crate::terminal::Terminal;
-use crate::{ablate, compare, explain, explore, hunt, lists, plan, replay, shell, shrink, values};
+use crate::{
+    ablate, compare, explain, explore, hunt, lists, media, plan, replay, shell, shrink, values,
+};
 use clap::{CommandFactory, FromArgMatches};
 use maprace_scenario::Paint;
 use std::ffi::OsString;
@@ -90,6 +92,7 @@ fn run(context: &Context<'_>, typed: LowArgs) -> Result<Answer, Failure> {
         Some(Command::Hunt(args)) => hunt::run(context, &hunt::plan(context, args)?),
         Some(Command::Replay(args)) => replay::run(context, &plan::replay(context, args)?),
         Some(Command::Scenarios(args)) => lists::scenarios(context, args),
+        Some(Command::Media(args)) => media::run(context, args),
         Some(Command::Layers) => Ok(lists::layers(context)),
         Some(Command::Protocols) => Ok(lists::protocols(context)),
         Some(Command::Completions { shell }) => Ok(shell::completions(context, shell)),

@@ -3,6 +3,7 @@
 //! [`plan`]: crate::plan
 
 use crate::help;
+use crate::media::MediaArgs;
 use crate::values::{self, Setting};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use maprace_explore::Engine;
@@ -90,6 +91,9 @@ pub(crate) enum Command {
     /// List the built-in scenarios, or show the file of one
     #[command(after_help = help::SCENARIOS)]
     Scenarios(ScenariosArgs),
+    /// List the profiles of media, show one, check it against its figures, or draw it
+    #[command(after_help = help::MEDIA)]
+    Media(MediaArgs),
     /// List the layers that --layer knows
     #[command(after_help = help::LAYERS)]
     Layers,

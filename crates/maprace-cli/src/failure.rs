@@ -53,6 +53,12 @@ pub(crate) enum Failure {
         /// What the panic said.
         what: String,
     },
+    /// A profile that cannot be used.
+    #[error(transparent)]
+    Media(#[from] maprace_media::Error),
+    /// A picture that cannot be drawn.
+    #[error("cannot draw it: {0}")]
+    Plot(String),
     /// The answer cannot be printed as JSON.
     #[error("cannot write JSON: {0}")]
     Json(#[from] serde_json::Error),

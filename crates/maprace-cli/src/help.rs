@@ -114,6 +114,21 @@ Examples:
 
 Exit codes: 0, or 2 if there is no such scenario.";
 
+/// `media`.
+pub(crate) const MEDIA: &str = "\
+Examples:
+  maprace media
+  maprace media show nvme-tlc-dc > mine.toml           a profile to start from
+  maprace media check --all
+  maprace media check ./mine.toml --json
+  maprace media plot pmem-dcpmm100-6x --out pmem.svg
+
+`check` runs the model in virtual time and compares it with the figures that the profile expects, with
+its closed form, and with the log-normal distribution it draws from.
+
+Exit codes: 0 done, and of `check` every asserted row is within its tolerance, 1 one is not, 2 bad
+input or it could not be written.";
+
 /// `layers`.
 pub(crate) const LAYERS: &str = "\
 Examples:

@@ -29,6 +29,7 @@ mod hunt;
 mod layers;
 mod lists;
 mod machine;
+mod media;
 mod plan;
 mod replay;
 mod search;

@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-const COMMANDS: [&str; 11] = [
+const COMMANDS: [&str; 12] = [
     "compare",
     "explore",
     "ablate",
@@ -13,6 +13,7 @@ const COMMANDS: [&str; 11] = [
     "hunt",
     "replay",
     "scenarios",
+    "media",
     "layers",
     "protocols",
     "completions",
