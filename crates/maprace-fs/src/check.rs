@@ -33,8 +33,39 @@ use maprace_extent::{Lblk, Pblk, Space};
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
+/// What is looked at when no operation and no I/O is in flight.
+pub(crate) struct Idle<'a, L: Layer> {
+    pub(crate) inode: &'a Inode<L>,
+    pub(crate) books: &'a Books,
+    /// The dirty blocks of the page cache, in order.
+    pub(crate) dirty: &'a [u32],
+}
+
+/// Calls a checker of the books, and no other.
+macro_rules! of_books {
+    ($seen:expr, books $check:ident) => {
+        $check::check($seen)
+    };
+    ($seen:expr, $other:ident $($check:ident)?) => {
+        None
+    };
+}
+
+/// Calls a checker of an idle inode, and no other.
+macro_rules! of_idle {
+    ($seen:expr, idle $check:ident) => {
+        $check::check($seen)
+    };
+    ($seen:expr, $other:ident $($check:ident)?) => {
+        None
+    };
+}
+
 macro_rules! checkers {
-    ($($(#[$doc:meta])* $variant:ident $name:literal $visible:literal;)+) => {
+    ($(
+        $(#[$doc:meta])* $variant:ident $name:literal $visible:literal
+        $when:ident $($check:ident)?, $words:expr;
+    )+) => {
         /// The named invariants.
         #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
         pub enum Checker { $($(#[$doc])* $variant),+ }
@@ -55,54 +86,74 @@ macro_rules! checkers {
                 Checker::ALL.iter().copied().find(|c| c.name() == name)
             }
         }
+
+        impl Broken {
+            /// What is wrong, in the words of a diagram: the kernel's own where it has any.
+            pub fn words(&self) -> String {
+                let words: fn(&Broken) -> String = match self.checker {
+                    $(Checker::$variant => $words,)+
+                };
+                words(self)
+            }
+        }
+
+        /// The checkers over a layer's books, for whenever nobody holds its lock.
+        pub fn check_books(books: &Books) -> impl Iterator<Item = Broken> {
+            [$(of_books!(books, $when $($check)?)),+].into_iter().flatten()
+        }
+
+        /// Those over an inode, for whenever nothing is in flight.
+        fn check_quiet<L: Layer>(idle: &Idle<'_, L>) -> impl Iterator<Item = Broken> + use<L> {
+            [$(of_idle!(idle, $when $($check)?)),+].into_iter().flatten()
+        }
     };
 }
 
 checkers! {
     /// `i_reserved_data_blocks` is the number of delayed blocks. When nobody is inside the layer.
-    ReservedEqualsDelayed "reserved_equals_delayed" false;
+    ReservedEqualsDelayed "reserved_equals_delayed" false books reserved_equals_delayed, |b| format!("{} reserved, {} delayed", b.found(), b.expected());
     /// The file system's dirty counter is the sum of the reservations, and never above what is free.
-    DirtyCounterEqualsReserved "dirty_counter_equals_reserved" false;
+    DirtyCounterEqualsReserved "dirty_counter_equals_reserved" false books dirty_counter_equals_reserved, |b| format!("dirty counter {}, {} reserved", b.found(), b.expected());
     /// No release takes more than is reserved. The kernel warns. An event.
-    ReleaseWithinReservation "release_within_reservation" true;
+    ReleaseWithinReservation "release_within_reservation" true event, |b| format!("used {} with only {} reserved data blocks", b.found(), b.expected());
     /// What the status tree says of allocation, the extent tree says. When nobody is inside the layer.
-    EsMatchesExtentTree "es_matches_extent_tree" false;
+    EsMatchesExtentTree "es_matches_extent_tree" false books es_matches_extent_tree, |b| format!("es of block {} differs from the extent tree", b.at_place());
     /// Nothing is allocated under a delayed block. When nobody is inside the layer.
-    DelayedNotAllocated "delayed_not_allocated" false;
+    DelayedNotAllocated "delayed_not_allocated" false books delayed_not_allocated, |_| "delayed over allocated".to_owned();
     /// A delayed block has a dirty folio over it. When nothing is in flight.
-    DelayedHasDirtyFolio "delayed_has_dirty_folio" false;
+    DelayedHasDirtyFolio "delayed_has_dirty_folio" false idle delayed_has_dirty_folio, |b| format!("block {} delayed, no dirty folio", b.at_place());
     /// A dirty block is reserved or allocated. When nothing is in flight.
-    DirtyIsMapped "dirty_is_mapped" false;
+    DirtyIsMapped "dirty_is_mapped" false idle dirty_is_mapped, |b| format!("block {} dirty, nothing under it", b.at_place());
     /// No block belongs twice, and free plus allocated is all. When nobody is inside the layer.
-    NoBlockTwice "no_block_twice" false;
+    NoBlockTwice "no_block_twice" false books no_block_twice, no_block_twice::words;
     /// Quota is charged for what is allocated, reserved for what is reserved.
-    QuotaEqualsAllocation "quota_equals_allocation" false;
+    QuotaEqualsAllocation "quota_equals_allocation" false books quota_equals_allocation, |b| format!("quota {}, should be {}", b.found(), b.expected());
     /// A block is converted to written only after its data reached the medium. An event.
-    WrittenAfterData "written_after_data" false;
+    WrittenAfterData "written_after_data" false event, |b| format!("block {} written before its data", b.at_place());
     /// The writeback bit covers the conversion of what was written. An event.
-    WritebackCoversConversion "writeback_covers_conversion" false;
+    WritebackCoversConversion "writeback_covers_conversion" false event, |b| format!("block {}: writeback ends unconverted", b.at_place());
     /// A mapping whose cookie is right is what the layer says. An event.
-    MappingIsCurrent "mapping_is_current" false;
+    MappingIsCurrent "mapping_is_current" false event, |b| format!("block {} is not as it is mapped", b.at_place());
     /// A write maps anew only if something has changed since it last did. An event.
-    StaleRetriesEnd "stale_retries_end" false;
+    StaleRetriesEnd "stale_retries_end" false event, |_| "stale again, nothing changed".to_owned();
     /// Locks are taken in the order in which others take them. An event.
-    LockOrder "lock_order" true;
+    LockOrder "lock_order" true event, |_| "lock order inverted".to_owned();
     /// A change of status in the status tree bumps its sequence. An event.
-    SequenceDatesChanges "sequence_dates_changes" false;
+    SequenceDatesChanges "sequence_dates_changes" false event, |b| format!("block {} changed, sequence not bumped", b.at_place());
     /// Every byte read, or found at the end, is one that a write put there.
-    Data "data" true;
+    Data "data" true idle data, |b| format!("wrong byte at {}", b.at_place());
     /// `i_reserved_data_blocks (n) not cleared!`, at evict.
-    ReservedAtEvict "reserved_at_evict" true;
+    ReservedAtEvict "reserved_at_evict" true event, |b| format!("i_reserved_data_blocks ({}) not cleared!", b.found());
     /// `delayed_allocation_blocks` is 0 when everything is on the medium and nothing is in flight.
-    DirtyCounterAfterSync "dirty_counter_after_sync" true;
+    DirtyCounterAfterSync "dirty_counter_after_sync" true idle dirty_counter_after_sync, |b| format!("delayed_allocation_blocks is {}", b.found());
     /// `i_blocks` is what is allocated, when nothing is in flight.
-    IBlocks "i_blocks" true;
+    IBlocks "i_blocks" true idle i_blocks, i_blocks::words;
     /// `i_disksize` is not past `i_size`, when nothing is in flight.
-    DisksizeWithinSize "disksize_within_size" false;
+    DisksizeWithinSize "disksize_within_size" false idle disksize_within_size, |b| format!("i_disksize {} > i_size {}", b.found(), b.expected());
     /// No ENOSPC while blocks are free that nobody has reserved. After an operation that failed.
-    EnospcWithSpaceFree "enospc_with_space_free" true;
+    EnospcWithSpaceFree "enospc_with_space_free" true event, |b| format!("ENOSPC, {} blocks free", b.found());
     /// What happens after the tasks comes to its end.
-    AfterEnds "after_ends" true;
+    AfterEnds "after_ends" true event, |_| "never ends".to_owned();
 }
 
 /// A broken invariant.
@@ -117,6 +168,18 @@ pub struct Broken {
 }
 
 impl Broken {
+    fn found(&self) -> i64 {
+        self.values.unwrap_or_default().0
+    }
+
+    fn expected(&self) -> i64 {
+        self.values.unwrap_or_default().1
+    }
+
+    fn at_place(&self) -> u64 {
+        self.place.unwrap_or_default()
+    }
+
     /// At a place.
     pub fn at(checker: Checker, place: u32) -> Broken {
         Broken { checker, values: None, place: Some(u64::from(place)) }
@@ -178,34 +241,13 @@ pub struct Books {
     pub block_twice: Option<Pblk>,
 }
 
-/// The checkers over a layer's books, for whenever nobody holds its lock.
-pub fn check_books(books: &Books) -> impl Iterator<Item = Broken> {
-    [
-        reserved_equals_delayed::check(books),
-        dirty_counter_equals_reserved::check(books),
-        es_matches_extent_tree::check(books),
-        delayed_not_allocated::check(books),
-        no_block_twice::check(books),
-        quota_equals_allocation::check(books),
-    ]
-    .into_iter()
-    .flatten()
-}
-
 /// The checkers over a whole inode, for whenever no operation and no I/O is in flight.
 pub fn check_idle<L: Layer>(inode: &Inode<L>) -> Vec<Broken> {
     let mut all = Vec::new();
     let Some(books) = inode.layer.books() else { return all };
     all.extend(check_books(&books));
-    all.extend(i_blocks::check(&books));
-    all.extend(disksize_within_size::check(inode));
     let dirty = inode.dirty_blocks();
-    if dirty.is_empty() {
-        all.extend(dirty_counter_after_sync::check(&books, inode));
-    }
-    all.extend(dirty_is_mapped::check(inode, &dirty));
-    all.extend(delayed_has_dirty_folio::check(&books, inode, &dirty));
-    all.extend(data::check(inode));
+    all.extend(check_quiet(&Idle { inode, books: &books, dirty: &dirty }));
     all
 }
 

@@ -6,57 +6,111 @@ use crate::layer::Layer;
 use crate::setup::Planted;
 use crate::writeback::{Sync, writepages};
 use crate::{Errno, Order, buffer_head, iomap};
+use maprace_extent::Blocks;
 use maprace_runtime::Runtime;
+use std::ops::Range;
 use std::sync::Arc;
 
-/// An operation. Positions and lengths are in bytes.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Op {
-    /// `write(2)`, buffered.
-    Write,
-    /// `read(2)`, buffered.
-    Read,
-    /// Stores through a shared mapping.
-    MmapWrite,
-    /// Loads through a shared mapping.
-    MmapRead,
-    /// `fallocate(2)`, mode 0.
-    Fallocate,
-    /// `write(2)` with O_DIRECT.
-    DioWrite,
-    /// `fallocate(2)`, `FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE`.
-    PunchHole,
-    /// `fallocate(2)`, `FALLOC_FL_ZERO_RANGE`.
-    ZeroRange,
-    /// `fallocate(2)`, `FALLOC_FL_COLLAPSE_RANGE`.
-    CollapseRange,
-    /// `fallocate(2)`, `FALLOC_FL_INSERT_RANGE`.
-    InsertRange,
-    /// `truncate(2)`, to the size that stands in `pos`.
-    Truncate,
-    /// `FS_IOC_FIEMAP`.
-    Fiemap,
-    /// A journal commit.
-    Commit,
-    /// Background writeback; returns when everything is submitted.
-    Writeback,
-    /// `fsync(2)`.
-    Fsync,
-    /// Page reclaim.
-    Reclaim,
-    /// The extent status shrinker.
-    ShrinkEs,
-    /// The inode is evicted; only after all tasks.
-    Evict,
+/// Every operation, a line each: what it is; its name in a scenario; whether it may start I/O that
+/// completes in a task of its own (`io`) or not (`quiet`); what the kernel calls the way it takes; what
+/// runs. In three groups, by what is typed behind the name: a range of the file, a size, nothing.
+///
+/// Calls `$with!` with all of it, so that who lists operations lists all.
+#[macro_export]
+macro_rules! operations {
+    ($with:ident) => {
+        $with! {
+            [inode request]
+            ranged {
+                /// `write(2)`, buffered.
+                Write "write" quiet "generic_perform_write" => inode.buffered_write(request).await;
+                /// `read(2)`, buffered.
+                Read "read" quiet "filemap_read" => inode.read(request.id, request.pos, request.end()).await;
+                /// Stores through a shared mapping, page by page: read fault, `page_mkwrite`, store.
+                MmapWrite "mmap_write" quiet "page_mkwrite" => inode.mmap_write(request.id, request.pos, request.end()).await;
+                /// Loads through a shared mapping, page by page.
+                MmapRead "mmap_read" quiet "mmap_read" => inode.mmap_read(request.pos, request.end()).await;
+                /// `write(2)` with O_DIRECT.
+                DioWrite "dio_write" io "ext4_dio_write_iter" => inode.direct_write(request.write()).await;
+                /// `fallocate(2)`, mode 0.
+                Fallocate "fallocate" quiet "fallocate" => inode.fallocate(request.pos, request.end()).await;
+                /// `fallocate(2)`, `FALLOC_FL_ZERO_RANGE`.
+                ZeroRange "zero_range" quiet "zero_range" => inode.zero_range(request.id, request.pos, request.end()).await;
+                /// `fallocate(2)`, `FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE`.
+                PunchHole "punch_hole" quiet "punch_hole" => inode.punch_hole(request.id, request.pos, request.end()).await;
+                /// `fallocate(2)`, `FALLOC_FL_COLLAPSE_RANGE`.
+                CollapseRange "collapse_range" io "collapse_range" => inode.collapse_range(request.id, request.pos, request.end()).await;
+                /// `fallocate(2)`, `FALLOC_FL_INSERT_RANGE`.
+                InsertRange "insert_range" io "insert_range" => inode.insert_range(request.id, request.pos, request.end()).await;
+                /// Background writeback; returns at submission, each I/O completes in a task `io_end`.
+                Writeback "writeback" io "writepages" => inode.writeback(inode.folios_of(request)).await;
+                /// Memory pressure: the clean folios of the range leave the page cache.
+                Reclaim "reclaim" quiet "shrink_folio_list" => inode.reclaim(inode.folios_of(request)).await;
+                /// Memory pressure: the extent status shrinker over the range.
+                ShrinkEs "shrink_es" quiet "ext4_es_scan" => inode.shrink_es(inode.blocks_of(request)).await;
+                /// `FS_IOC_FIEMAP`.
+                Fiemap "fiemap" quiet "fiemap" => inode.fiemap(inode.blocks_of(request)).await;
+            }
+            sized {
+                /// `truncate(2)`, to the size that stands in `pos`.
+                Truncate "truncate" quiet "truncate" => inode.truncate(request.pos).await;
+            }
+            bare {
+                /// `fsync(2)`.
+                Fsync "fsync" io "fsync" => inode.fsync().await;
+                /// A journal commit.
+                Commit "commit" quiet "jbd2 commit" => inode.commit().await;
+                /// The inode leaves memory; only after all tasks, when nobody uses the file any more.
+                Evict "evict" quiet "evict" => inode.evict().await;
+            }
+        }
+    };
 }
 
-impl Op {
-    /// Whether it may start I/O that completes in a task of its own.
-    pub fn starts_io(self) -> bool {
-        use Op::{CollapseRange, DioWrite, Fsync, InsertRange, Writeback};
-        matches!(self, Fsync | Writeback | DioWrite | CollapseRange | InsertRange)
-    }
+/// Whether a line says `io`.
+macro_rules! is_io {
+    (io) => {
+        true
+    };
+    (quiet) => {
+        false
+    };
 }
+
+macro_rules! op {
+    ([$inode:ident $request:ident] $($group:ident {
+        $($(#[$doc:meta])* $op:ident $name:literal $io:ident $head:literal => $run:expr;)+
+    })+) => {
+        /// An operation. Positions and lengths are in bytes.
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+        pub enum Op { $($($(#[$doc])* $op,)+)+ }
+
+        impl Op {
+            /// What the kernel calls the way it takes.
+            pub fn head(self) -> &'static str {
+                match self { $($(Op::$op => $head,)+)+ }
+            }
+
+            /// Whether it may start I/O that completes in a task of its own.
+            pub fn starts_io(self) -> bool {
+                match self { $($(Op::$op => is_io!($io),)+)+ }
+            }
+        }
+
+        impl<L: Layer> Inode<L> {
+            /// Does one operation.
+            ///
+            /// # Errors
+            /// What the kernel would return: a result of the model.
+            pub async fn run(self: &Arc<Self>, request: Request) -> Result<(), Errno> {
+                let ($inode, $request) = (self, &request);
+                match $request.op { $($(Op::$op => $run,)+)+ }
+            }
+        }
+    };
+}
+
+operations!(op);
 
 /// One operation of one task.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -73,48 +127,46 @@ pub struct Request {
     pub fails: Option<u64>,
 }
 
+impl Request {
+    /// One past the last byte.
+    fn end(&self) -> u64 {
+        self.pos + self.len
+    }
+
+    fn write(&self) -> Write {
+        Write { id: self.id, lo: self.pos, hi: self.end(), fails: self.fails, old_size: 0 }
+    }
+}
+
 impl<L: Layer> Inode<L> {
-    /// Does one operation.
-    ///
-    /// # Errors
-    /// What the kernel would return: a result of the model.
-    pub async fn run(self: &Arc<Self>, request: Request) -> Result<(), Errno> {
-        let Request { id, op, pos, len, fails } = request;
-        let end = pos + len;
-        let write = Write { id, lo: pos, hi: end, fails, old_size: 0 };
-        let folios = self.folios_at(pos, end);
-        match op {
-            Op::Write => match self.order {
-                Order::BufferHead => buffer_head::buffered_write(self, write).await,
-                Order::Iomap => iomap::buffered_write(self, write).await,
-            },
-            Op::DioWrite => self.direct_write(write).await,
-            Op::Read => self.read(id, pos, end).await,
-            Op::MmapWrite => self.mmap_write(id, pos, end).await,
-            Op::MmapRead => self.mmap_read(pos, end).await,
-            Op::Fallocate => self.fallocate(pos, end).await,
-            Op::PunchHole => self.punch_hole(id, pos, end).await,
-            Op::ZeroRange => self.zero_range(id, pos, end).await,
-            Op::CollapseRange => self.collapse_range(id, pos, end).await,
-            Op::InsertRange => self.insert_range(id, pos, end).await,
-            Op::Truncate => self.truncate(pos).await,
-            Op::Fiemap => self.fiemap(self.geometry.blocks_of(pos, end)).await,
-            Op::Commit => {
-                self.journal.commit().await;
-                Ok(())
-            }
-            Op::Writeback => {
-                writepages(self, folios, Sync::None).await;
-                Ok(())
-            }
-            Op::Fsync => self.fsync().await,
-            Op::Reclaim => self.reclaim(folios).await,
-            Op::ShrinkEs => {
-                self.layer.shrink(self.geometry.blocks_of(pos, end)).await;
-                Ok(())
-            }
-            Op::Evict => self.evict().await,
+    fn folios_of(&self, request: &Request) -> Range<u32> {
+        self.folios_at(request.pos, request.end())
+    }
+
+    fn blocks_of(&self, request: &Request) -> Blocks {
+        self.geometry.blocks_of(request.pos, request.end())
+    }
+
+    async fn buffered_write(&self, request: &Request) -> Result<(), Errno> {
+        match self.order {
+            Order::BufferHead => buffer_head::buffered_write(self, request.write()).await,
+            Order::Iomap => iomap::buffered_write(self, request.write()).await,
         }
+    }
+
+    async fn writeback(self: &Arc<Self>, at: Range<u32>) -> Result<(), Errno> {
+        writepages(self, at, Sync::None).await;
+        Ok(())
+    }
+
+    async fn shrink_es(&self, blocks: Blocks) -> Result<(), Errno> {
+        self.layer.shrink(blocks).await;
+        Ok(())
+    }
+
+    async fn commit(&self) -> Result<(), Errno> {
+        self.journal.commit().await;
+        Ok(())
     }
 
     /// Unlocks a folio after a write.

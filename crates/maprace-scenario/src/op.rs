@@ -5,102 +5,58 @@ use crate::suggest::{Known, Quoted};
 use std::fmt;
 use std::str::FromStr;
 
-/// What an operation does; the names are those of the scenario file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum OpKind {
-    /// Buffered `write(2)`.
-    Write,
-    /// Buffered `read(2)`.
-    Read,
-    /// A store through a shared mapping, page by page: read fault, `page_mkwrite`, store.
-    MmapWrite,
-    /// A load through a shared mapping, page by page.
-    MmapRead,
-    /// Direct `write(2)`.
-    DioWrite,
-    /// `fallocate(2)`, mode 0.
-    Fallocate,
-    /// `fallocate(2)`, `FALLOC_FL_ZERO_RANGE`.
-    ZeroRange,
-    /// `fallocate(2)`, `FALLOC_FL_PUNCH_HOLE`.
-    PunchHole,
-    /// `fallocate(2)`, `FALLOC_FL_COLLAPSE_RANGE`.
-    CollapseRange,
-    /// `fallocate(2)`, `FALLOC_FL_INSERT_RANGE`.
-    InsertRange,
-    /// Writeback of the range; returns at submission, each I/O completes in a task `io_end`.
-    Writeback,
-    /// Memory pressure: the clean folios of the range leave the page cache.
-    Reclaim,
-    /// Memory pressure: the extent status shrinker over the range.
-    ShrinkEs,
-    /// `FS_IOC_FIEMAP` over the range.
-    Fiemap,
-    /// `truncate(2)` to that size.
-    Truncate {
-        /// The new size in bytes.
-        size: u64,
-    },
-    /// `fsync(2)`.
-    Fsync,
-    /// A journal commit.
-    Commit,
-    /// The inode leaves memory; only in `[after]`, when nobody uses the file any more.
-    Evict,
-}
-
-impl OpKind {
-    /// Every kind, in the order of the documentation; `truncate` with size 0.
-    pub const ALL: [OpKind; 18] = [
-        OpKind::Write,
-        OpKind::Read,
-        OpKind::MmapWrite,
-        OpKind::MmapRead,
-        OpKind::DioWrite,
-        OpKind::Fallocate,
-        OpKind::ZeroRange,
-        OpKind::PunchHole,
-        OpKind::CollapseRange,
-        OpKind::InsertRange,
-        OpKind::Writeback,
-        OpKind::Reclaim,
-        OpKind::ShrinkEs,
-        OpKind::Fiemap,
-        OpKind::Truncate { size: 0 },
-        OpKind::Fsync,
-        OpKind::Commit,
-        OpKind::Evict,
-    ];
-
-    /// The name in a scenario file.
-    pub fn name(&self) -> &'static str {
-        match self {
-            OpKind::Write => "write",
-            OpKind::Read => "read",
-            OpKind::MmapWrite => "mmap_write",
-            OpKind::MmapRead => "mmap_read",
-            OpKind::DioWrite => "dio_write",
-            OpKind::Fallocate => "fallocate",
-            OpKind::ZeroRange => "zero_range",
-            OpKind::PunchHole => "punch_hole",
-            OpKind::CollapseRange => "collapse_range",
-            OpKind::InsertRange => "insert_range",
-            OpKind::Writeback => "writeback",
-            OpKind::Reclaim => "reclaim",
-            OpKind::ShrinkEs => "shrink_es",
-            OpKind::Fiemap => "fiemap",
-            OpKind::Truncate { .. } => "truncate",
-            OpKind::Fsync => "fsync",
-            OpKind::Commit => "commit",
-            OpKind::Evict => "evict",
+macro_rules! op_kind {
+    (
+        [$inode:ident $request:ident]
+        ranged { $($(#[$rdoc:meta])* $ranged:ident $rname:literal $rio:ident $rhead:literal => $rrun:expr;)+ }
+        sized { $(#[$sdoc:meta])* $sized:ident $sname:literal $sio:ident $shead:literal => $srun:expr; }
+        bare { $($(#[$bdoc:meta])* $bare:ident $bname:literal $bio:ident $bhead:literal => $brun:expr;)+ }
+    ) => {
+        /// What an operation does; the names are those of the scenario file. Made from the table of
+        /// the model, so that a scenario can name every operation there is.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum OpKind {
+            $($(#[$rdoc])* $ranged,)+
+            $(#[$sdoc])*
+            $sized {
+                /// The size in bytes.
+                size: u64,
+            },
+            $($(#[$bdoc])* $bare,)+
         }
-    }
 
-    /// Whether the operation works on a range, given or the whole file.
-    pub fn takes_range(&self) -> bool {
-        !matches!(self, OpKind::Truncate { .. } | OpKind::Fsync | OpKind::Commit | OpKind::Evict)
-    }
+        impl OpKind {
+            /// Every kind, in the order of the documentation; `truncate` with size 0.
+            pub const ALL: &'static [OpKind] =
+                &[$(OpKind::$ranged,)+ OpKind::$sized { size: 0 }, $(OpKind::$bare,)+];
+
+            /// The name in a scenario file.
+            pub fn name(&self) -> &'static str {
+                match self {
+                    $(OpKind::$ranged => $rname,)+
+                    OpKind::$sized { .. } => $sname,
+                    $(OpKind::$bare => $bname,)+
+                }
+            }
+
+            /// Whether the operation works on a range, given or the whole file.
+            pub fn takes_range(&self) -> bool {
+                matches!(self, $(OpKind::$ranged)|+)
+            }
+
+            /// What it is in the model.
+            pub(crate) fn of_model(&self) -> maprace_fs::Op {
+                match self {
+                    $(OpKind::$ranged => maprace_fs::Op::$ranged,)+
+                    OpKind::$sized { .. } => maprace_fs::Op::$sized,
+                    $(OpKind::$bare => maprace_fs::Op::$bare,)+
+                }
+            }
+        }
+    };
 }
+
+maprace_fs::operations!(op_kind);
 
 /// One operation, as typed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -170,7 +126,7 @@ impl FromStr for Op {
     fn from_str(text: &str) -> Result<Op, OpError> {
         let mut words = words(text);
         let name = words.next().ok_or(OpError { offset: 0, kind: OpErrorKind::Missing })?;
-        let kind = OpKind::ALL.into_iter().find(|kind| kind.name() == name.text);
+        let kind = OpKind::ALL.iter().copied().find(|kind| kind.name() == name.text);
         let kind = kind.ok_or_else(|| OpError {
             offset: name.at,
             kind: OpErrorKind::Unknown { typed: name.text.to_owned() },

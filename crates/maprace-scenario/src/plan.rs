@@ -152,29 +152,10 @@ fn requests(scenario: &Scenario, number: u32, ops: &[Op]) -> Vec<Request> {
 }
 
 fn request(scenario: &Scenario, id: u32, op: &Op) -> Request {
-    let op_of = match op.kind {
-        OpKind::Write => maprace_fs::Op::Write,
-        OpKind::Read => maprace_fs::Op::Read,
-        OpKind::MmapWrite => maprace_fs::Op::MmapWrite,
-        OpKind::MmapRead => maprace_fs::Op::MmapRead,
-        OpKind::DioWrite => maprace_fs::Op::DioWrite,
-        OpKind::Fallocate => maprace_fs::Op::Fallocate,
-        OpKind::ZeroRange => maprace_fs::Op::ZeroRange,
-        OpKind::PunchHole => maprace_fs::Op::PunchHole,
-        OpKind::CollapseRange => maprace_fs::Op::CollapseRange,
-        OpKind::InsertRange => maprace_fs::Op::InsertRange,
-        OpKind::Writeback => maprace_fs::Op::Writeback,
-        OpKind::Reclaim => maprace_fs::Op::Reclaim,
-        OpKind::ShrinkEs => maprace_fs::Op::ShrinkEs,
-        OpKind::Fiemap => maprace_fs::Op::Fiemap,
-        OpKind::Fsync => maprace_fs::Op::Fsync,
-        OpKind::Commit => maprace_fs::Op::Commit,
-        OpKind::Evict => maprace_fs::Op::Evict,
-        OpKind::Truncate { size } => {
-            let op = maprace_fs::Op::Truncate;
-            return Request { id, op, pos: size, len: 0, fails: None };
-        }
-    };
+    let op_of = op.kind.of_model();
+    if let OpKind::Truncate { size } = op.kind {
+        return Request { id, op: op_of, pos: size, len: 0, fails: None };
+    }
     let block = scenario.fs.block;
     let whole = || (0, whole_file(scenario, op.kind));
     let (pos, len) = op.bytes(block).map_or_else(whole, |range| (range.pos, range.len));

@@ -6,8 +6,7 @@
 //! what a byte was at any time between its look-up of the folio and its copy, as in Linux, where the
 //! copy takes no lock.
 
-use super::{Broken, Checker};
-use crate::Inode;
+use super::{Broken, Checker, Idle};
 use crate::layer::Layer;
 use crate::setup::Setup;
 use maprace_extent::{Blocks, Content, Origin};
@@ -208,7 +207,8 @@ pub(super) fn truth_at_start(setup: &Setup) -> Truth {
 
 /// At the end: what a read would return, and, where nothing is dirty, what a read after dropping the
 /// caches would return.
-pub(super) fn check<L: Layer>(inode: &Inode<L>) -> Option<Broken> {
+pub(super) fn check<L: Layer>(idle: &Idle<'_, L>) -> Option<Broken> {
+    let inode = idle.inode;
     let size = inode.size_now();
     let truth = [inode.truth_now()];
     let broken =

@@ -1,11 +1,11 @@
 //! Over a delayed block lies a dirty folio, or nothing would ever allocate it. One exception: a short
 //! write in buffer_head order leaves what it reserved until somebody writes there or the inode goes.
 
-use super::{Books, Broken, Checker};
-use crate::Inode;
+use super::{Broken, Checker, Idle};
 use crate::layer::Layer;
 
-pub(super) fn check<L: Layer>(books: &Books, inode: &Inode<L>, dirty: &[u32]) -> Option<Broken> {
+pub(super) fn check<L: Layer>(idle: &Idle<'_, L>) -> Option<Broken> {
+    let Idle { inode, books, dirty } = idle;
     if books.delayed == 0 {
         return None;
     }

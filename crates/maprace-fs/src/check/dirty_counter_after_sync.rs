@@ -1,12 +1,15 @@
 //! `/sys/fs/ext4/DEV/delayed_allocation_blocks` is 0 once everything is written and nothing moves, but for
 //! what a short write in buffer_head order has left reserved.
 
-use super::{Books, Broken, Checker};
-use crate::Inode;
+use super::{Broken, Checker, Idle};
 use crate::layer::Layer;
 use std::collections::BTreeSet;
 
-pub(super) fn check<L: Layer>(books: &Books, inode: &Inode<L>) -> Option<Broken> {
+pub(super) fn check<L: Layer>(idle: &Idle<'_, L>) -> Option<Broken> {
+    let Idle { inode, books, dirty } = idle;
+    if !dirty.is_empty() {
+        return None;
+    }
     let ratio = inode.geometry.cluster_blocks;
     let left = |lblk: &u32| inode.is_left_reserved(*lblk) && inode.layer.is_reserved(*lblk);
     let blocks = inode.geometry.blocks_of(0, inode.far_pos()).iter();

@@ -10,3 +10,11 @@ pub(super) fn check(books: &Books) -> Option<Broken> {
     let counted = books.space.free == i64::from(books.free);
     (sum != books.total || !counted).then(|| Broken::of(Checker::NoBlockTwice, sum, books.total))
 }
+
+/// In the words of a diagram.
+pub(super) fn words(broken: &Broken) -> String {
+    match broken.values {
+        Some((found, total)) => format!("{found} blocks owned or free, there are {total}"),
+        None => format!("block {} of the medium used twice", broken.at_place()),
+    }
+}

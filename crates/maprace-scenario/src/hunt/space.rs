@@ -170,7 +170,7 @@ impl Space {
 
     /// The operations that can be hunted with: all but `evict`, which no task may do.
     pub fn kinds() -> Vec<OpKind> {
-        OpKind::ALL.into_iter().filter(|kind| *kind != OpKind::Evict).collect()
+        OpKind::ALL.iter().copied().filter(|kind| *kind != OpKind::Evict).collect()
     }
 
     /// A pair as a person says it.
