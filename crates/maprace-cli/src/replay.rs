@@ -10,7 +10,6 @@ use maprace_runtime::Object;
 use maprace_runtime::sim::{Exec, Guard, Hold};
 use maprace_scenario::{
     Driver, Mismatch, Moment, Paint, Plan, Scene, Schedule, Storied, TaskView, diagram, ending,
-    words,
 };
 use std::fmt::Write;
 
@@ -156,7 +155,7 @@ fn told(step: &str, saw: &[String]) -> String {
 
 fn mark(scene: &Scene<'_>, moment: Moment, paint: Paint) -> String {
     let here = scene.story.happened.iter().filter(|happened| happened.moment == moment);
-    let all: Vec<String> = here.map(|happened| words(&happened.broken)).collect();
+    let all: Vec<String> = here.map(|happened| happened.broken.words()).collect();
     if all.is_empty() {
         return String::new();
     }

@@ -9,7 +9,7 @@ use crate::check::Truth;
 use crate::folio::FolioRef;
 use crate::inode::{Inode, Write};
 use crate::layer::{Layer, Mapping};
-use crate::{Errno, Order, Status, buffer_head, iomap};
+use crate::{Errno, Status};
 use maprace_extent::{Blocks, Content, Origin};
 use maprace_runtime::{BitLock, Effect, Runtime, RwSem, Spin};
 use std::ops::Range;
@@ -53,10 +53,7 @@ impl<L: Layer> Inode<L> {
         self.write_and_wait(at.clone()).await;
         if self.invalidate_inode_pages2_range(at.clone()).await == Invalidated::Busy {
             drop(held);
-            return match self.order {
-                Order::BufferHead => buffer_head::buffered_write(self, write).await,
-                Order::Iomap => iomap::buffered_write(self, write).await,
-            };
+            return self.buffered_write(write).await;
         }
         let mut rest = blocks;
         while !rest.is_empty() {

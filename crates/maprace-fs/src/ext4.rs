@@ -303,12 +303,10 @@ impl<R: Runtime> Layer for Ext4<R> {
     async fn map_for_write(&self, want: Blocks) -> Result<Mapping, Errno> {
         let map = async { dispatch_da_map!(self.protocol.da_map, self, want) };
         let map = self.rt.call("ext4_da_map_blocks", map).await?;
-        if map.status == Status::Mapped && map.new {
-            // Tagged delayed though it is written: taken for delayed, as before d2dc317d564a.
-            let map = Mapping { status: Status::Delalloc, pblk: None, ..map };
-            return Ok(self.dated_late(map).await);
-        }
-        Ok(self.dated_late(map).await)
+        // Tagged delayed though it is written: taken for delayed, as before d2dc317d564a.
+        let is_tagged = map.status == Status::Mapped && map.new;
+        let taken = Mapping { status: Status::Delalloc, pblk: None, ..map };
+        Ok(self.dated_late(if is_tagged { taken } else { map }).await)
     }
 
     async fn allocate(&self, want: Blocks) -> Result<Mapping, Errno> {

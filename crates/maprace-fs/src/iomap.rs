@@ -110,8 +110,8 @@ async fn write_begin<L: Layer>(
 }
 
 /// `iomap_end` of a write that went from `start` to `pos`, with `iomap_write_delalloc_release`: what the
-/// mapping reserved past that goes back, but for blocks that somebody has dirtied meanwhile. Before v6.2 the page cache over it
-/// was dropped instead, first under no lock.
+/// mapping reserved past that goes back, but for blocks that somebody has dirtied meanwhile. Before v6.2
+/// the page cache over it was dropped instead, first under no lock.
 async fn iomap_end<L: Layer>(inode: &Inode<L>, map: &Mapping, start: u64, pos: u64) {
     let far = inode.far_pos();
     // iomap_last_written_block: a block of which something was written is used; if nothing was, none is.

@@ -23,7 +23,7 @@ macro_rules! operations {
             [inode request]
             ranged {
                 /// `write(2)`, buffered.
-                Write "write" quiet "generic_perform_write" => inode.buffered_write(request).await;
+                Write "write" quiet "generic_perform_write" => inode.buffered_write(request.write()).await;
                 /// `read(2)`, buffered.
                 Read "read" quiet "filemap_read" => inode.read(request.id, request.pos, request.end()).await;
                 /// Stores through a shared mapping, page by page: read fault, `page_mkwrite`, store.
@@ -147,10 +147,11 @@ impl<L: Layer> Inode<L> {
         self.geometry.blocks_of(request.pos, request.end())
     }
 
-    async fn buffered_write(&self, request: &Request) -> Result<(), Errno> {
+    /// A buffered write, in the order of the inode.
+    pub(crate) async fn buffered_write(&self, write: Write) -> Result<(), Errno> {
         match self.order {
-            Order::BufferHead => buffer_head::buffered_write(self, request.write()).await,
-            Order::Iomap => iomap::buffered_write(self, request.write()).await,
+            Order::BufferHead => buffer_head::buffered_write(self, write).await,
+            Order::Iomap => iomap::buffered_write(self, write).await,
         }
     }
 

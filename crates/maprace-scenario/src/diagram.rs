@@ -12,7 +12,6 @@ mod tests;
 mod words;
 
 pub(crate) use words::operation;
-pub use words::words;
 
 use crate::config::Config;
 use crate::explore_world::{Moment, Story};
@@ -93,7 +92,7 @@ fn told(scene: &Scene<'_>, when: impl Fn(Moment) -> bool) -> Vec<String> {
     let else_nothing =
         !happened.iter().any(|h| matches!(h.moment, Moment::Step(_)) || shown(&h.broken));
     let here = happened.iter().filter(|h| when(h.moment));
-    here.filter(|h| else_nothing || shown(&h.broken)).map(|h| words(&h.broken)).collect()
+    here.filter(|h| else_nothing || shown(&h.broken)).map(|h| h.broken.words()).collect()
 }
 
 fn deadlock(scene: &Scene<'_>, waiting: &[(usize, &'static str)], paint: Paint) -> String {

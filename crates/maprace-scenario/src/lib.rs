@@ -32,7 +32,7 @@ mod verdict;
 mod vocabulary;
 
 pub use config::Config;
-pub use diagram::{Scene, diagram, ending, words};
+pub use diagram::{Scene, diagram, ending};
 pub use error::{Error, ErrorKind, Position};
 pub use explore_world::{AnyLayer, Happened, Moment, Storied, Story};
 pub use format::{

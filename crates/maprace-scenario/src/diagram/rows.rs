@@ -99,7 +99,7 @@ impl Writer<'_> {
     fn marks(&self, i: usize) -> Vec<String> {
         let happened = &self.scene.story.happened;
         let here = happened.iter().filter(|h| h.moment == Moment::Step(i));
-        here.map(|h| words::words(&h.broken)).collect()
+        here.map(|h| h.broken.words()).collect()
     }
 
     /// The calls around step `i`, the column's head first; opens the column where it is new.

@@ -1,12 +1,7 @@
-//! Short words: what a broken invariant looks like, and what the kernel calls an operation.
+//! Short words: what the kernel calls an operation, and where it works.
 
 use crate::range::{BlockRange, ByteRange};
-use maprace_fs::{Broken, Geometry, Op, Order, Request};
-
-/// A broken invariant in the words of a diagram: the kernel's own where it has any.
-pub fn words(broken: &Broken) -> String {
-    broken.words()
-}
+use maprace_fs::{Geometry, Op, Order, Request};
 
 /// What the kernel calls the way an operation takes: the head of its column.
 pub(crate) fn operation(op: Op, order: Order, layer: &str) -> &'static str {

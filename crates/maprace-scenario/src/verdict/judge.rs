@@ -4,7 +4,6 @@
 use super::expected::{self, Seen};
 use super::{Found, Judgement, KnobValues, SCHEMA, Verdict};
 use crate::config::Config;
-use crate::diagram::words;
 use crate::explore_world::{Happened, Moment, Storied};
 use crate::format::Scenario;
 use crate::schedule::Schedule;
@@ -147,7 +146,7 @@ fn found(checker: Checker, traces: u64, shown: &Shown) -> Found {
         traces,
         first_broken: first.map(|(_, place)| place.clone()),
         kernel_visible: checker.is_kernel_visible(),
-        found: first.map(|(h, _)| words(&h.broken)),
+        found: first.map(|(h, _)| h.broken.words()),
     }
 }
 
