@@ -65,7 +65,7 @@ impl std::error::Error for Dependence {}
 /// The first pair that is not independent.
 pub fn check_independence(program: &dyn Program, most: u64) -> Result<Checked, Dependence> {
     let mut check = Check {
-        run: Run::new(program, Keep { hashes: true, notes: false }),
+        run: Run::new(program, Keep { hashes: true, ..Keep::default() }),
         way: Vec::new(),
         checked: Checked::default(),
     };

@@ -243,7 +243,7 @@ impl<R: Runtime> Model<R> {
     /// Gives a lock back.
     async fn up<G>(&self, guard: G) {
         if self.grain == Grain::Fine {
-            self.rt.io(&UP, || Foot::NONE, 0, || drop(guard)).await;
+            self.rt.io(&UP, || Foot::NONE, |now| now, || drop(guard)).await;
         }
     }
 
@@ -285,7 +285,7 @@ impl<R: Runtime> Model<R> {
             drop(guard);
             out
         };
-        self.rt.io(&UP, || Foot::NONE, 0, act).await
+        self.rt.io(&UP, || Foot::NONE, |now| now, act).await
     }
 }
 

@@ -77,7 +77,7 @@ pub fn replay_with(
     program: &dyn Program,
     pick: &mut dyn FnMut(&Exec) -> Option<usize>,
 ) -> Result<Replay, Mismatch> {
-    let mut run = Run::new(program, Keep { hashes: false, notes: true });
+    let mut run = Run::new(program, Keep { notes: true, ..Keep::default() });
     run.begin();
     let (mut steps, mut meter) = (Vec::new(), Meter::default());
     let is_over = loop {

@@ -71,7 +71,7 @@ struct Search<'p> {
 pub(crate) fn explore(program: &dyn Program, options: &Options<'_>) -> Report {
     let mut search = Search {
         options,
-        run: Run::without_footprints(program, Keep { hashes: true, notes: false }),
+        run: Run::without_footprints(program, Keep { hashes: true, ..Keep::default() }),
         known: FxHashMap::default(),
         way: Vec::new(),
         tally: Tally::default(),

@@ -82,6 +82,12 @@ impl Allocator {
         self.total
     }
 
+    /// The lowest free block.
+    pub fn first_free(&self) -> Option<u32> {
+        let run = self.free.range(0, u64::from(self.total)).next()?;
+        u32::try_from(run.start).ok()
+    }
+
     /// Whether `pblk` is free.
     pub fn is_free(&self, pblk: Pblk) -> bool {
         self.free.get(u64::from(pblk.0)).is_some()

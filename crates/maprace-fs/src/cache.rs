@@ -8,7 +8,9 @@ use crate::places::Kind;
 pub(crate) use crate::places::Place;
 use crate::setup::Geometry;
 use maprace_extent::Blocks;
-use maprace_runtime::{BitLock, Effect, Foot, Runtime, RwSem, SemSteps, Spin, Step, sem_steps};
+use maprace_runtime::{
+    BitLock, Effect, Foot, Point, Runtime, RwSem, SemSteps, Spin, Step, Traced, sem_steps,
+};
 use std::hash::{Hash, Hasher};
 use std::ops::Range;
 use std::sync::Arc;
@@ -283,8 +285,15 @@ impl<R: Runtime> AddressSpace<R> {
         self.step(&MARK_DIRTY, foot, |pages| {
             folio.with(|state| blocks.iter().for_each(|b| state.block(b).dirty = true));
             pages.tag_dirty(folio.index, true);
+            self.trace_dirtied(blocks);
         })
         .await;
+    }
+
+    /// `trace_folio_mark_dirty`, inside the step that does.
+    pub(crate) fn trace_dirtied(&self, blocks: Blocks) {
+        let (point, Blocks { lo, hi }) = (Point::Dirtied, blocks);
+        self.rt.tracepoint(|| Traced { point, lo, hi });
     }
 
     /// `folio_clear_dirty_for_io` of a locked folio: write-protects it and takes its dirty blocks.

@@ -2,9 +2,10 @@
 
 use crate::places::Kind;
 use maprace_extent::{Content, Origin, Pblk};
-use maprace_media::{Instantly, Medium, Request};
+use maprace_media::{Medium, Request};
 use maprace_runtime::{Effect, Foot, Runtime, Spin, Step};
 use std::hash::Hash;
+use std::sync::Arc;
 
 static READ: Step = Step::new("submit_bio(REQ_OP_READ)");
 static WRITE: Step = Step::new("bio_endio(REQ_OP_WRITE)");
@@ -13,17 +14,17 @@ static WRITE: Step = Step::new("bio_endio(REQ_OP_WRITE)");
 pub(crate) struct Device<R: Runtime> {
     rt: R,
     block: u64,
-    medium: Box<dyn Medium>,
+    medium: Arc<dyn Medium>,
     bytes: R::Spin<Content>,
 }
 
 impl<R: Runtime> Device<R> {
     /// `blocks` blocks that hold what a previous owner left.
-    pub(crate) fn new(rt: &R, block: u32, blocks: u32) -> Device<R> {
+    pub(crate) fn new(rt: &R, block: u32, blocks: u32, medium: Arc<dyn Medium>) -> Device<R> {
         let block = u64::from(block);
         let bytes = Content::of(0, block * u64::from(blocks), Origin::Foreign { pos: 0 });
         let bytes = Spin::new(rt, Kind::Medium.key(), bytes);
-        Device { rt: rt.clone(), block, medium: Box::new(Instantly), bytes }
+        Device { rt: rt.clone(), block, medium, bytes }
     }
 
     fn span(&self, pblk: Pblk) -> (u64, u64) {
@@ -34,9 +35,10 @@ impl<R: Runtime> Device<R> {
     /// Reads block `pblk` for the block of the file that starts at byte `pos`.
     pub(crate) async fn read(&self, pblk: Pblk, pos: u64) -> Content {
         let (lo, hi) = self.span(pblk);
-        let ns = self.medium.latency_ns(Request::Read { pos: lo, len: self.block });
+        let request = Request::Read { pos: lo, len: self.block };
+        let done = |now| self.medium.serve(request, now).done_ns;
         let foot = || Foot::at(self.bytes.object(), lo, hi, Effect::Read);
-        self.rt.io(&READ, foot, ns, || self.peek(pblk, pos)).await
+        self.rt.io(&READ, foot, done, || self.peek(pblk, pos)).await
     }
 
     /// The same, for checkers; not a step.
@@ -66,12 +68,12 @@ impl<R: Runtime> Device<R> {
         let foot = || Foot::at(self.bytes.object(), lo, hi, Effect::Write).and(touches);
         let len = self.block * blocks.len() as u64;
         let pos = blocks.first().map_or(0, |(pblk, ..)| self.span(*pblk).0);
-        let ns = self.medium.latency_ns(Request::Write { pos, len });
+        let done = |now| self.medium.serve(Request::Write { pos, len }, now).done_ns;
         let put = || {
             blocks.iter().for_each(|b| self.put(b));
             also();
         };
-        self.rt.io(&WRITE, foot, ns, put).await;
+        self.rt.io(&WRITE, foot, done, put).await;
     }
 
     /// Puts one block there, inside a step or before any.

@@ -24,7 +24,8 @@ use crate::{Accounting, Cookie, Errno, Knobs, Order, Switch};
 use maprace_extent::{
     Allocator, Blocks, EsEntry, EsStatus, EsTree, Extent, ExtentTree, Pblk, Space,
 };
-use maprace_runtime::{Object, Runtime, RwSem, SemSteps, Spin, sem_steps};
+use maprace_media::Medium;
+use maprace_runtime::{Object, Point, Runtime, RwSem, SemSteps, Spin, Traced, sem_steps};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -44,12 +45,25 @@ pub(crate) enum Found {
     Miss,
 }
 
+impl Found {
+    /// For a tracepoint, of a look-up that asked for `want`.
+    fn traced(self, want: Blocks) -> Traced {
+        let (point, blocks) = match self {
+            Found::Known(map) => (Point::Known, map.blocks),
+            Found::Hole(hole) => (Point::Hole, hole),
+            Found::Miss => (Point::Miss, want),
+        };
+        Traced { point, lo: blocks.lo, hi: blocks.hi }
+    }
+}
+
 /// The allocator and the counters of the file system.
 #[derive(Hash, Debug)]
 pub(crate) struct Super {
     pub(crate) space: Space,
     pub(crate) bitmap: Allocator,
-    pub(crate) bitmap_loaded: bool,
+    /// The groups whose bitmap nobody has read yet.
+    pub(crate) cold: BTreeSet<u32>,
 }
 
 /// One inode's extents.
@@ -67,6 +81,11 @@ pub struct Ext4<R: Runtime> {
     ratio: u32,
     /// Whether transactions may have to be restarted.
     credits_run_out: bool,
+    /// Clusters of a group.
+    group: u32,
+    /// Bytes of a block.
+    block: u64,
+    medium: Arc<dyn Medium>,
     planted: Option<Planted>,
     log: Arc<Log>,
     i_data_sem: R::RwSem<ExtentTree>,
@@ -91,6 +110,8 @@ impl<R: Runtime> Ext4<R> {
         let mut space = Space { free: i64::from(bitmap.free()), ..Space::default() };
         (space.quota_used, space.i_blocks) = (allocated, allocated);
         space.reserve(delayed).expect("free blocks are added to those of the file");
+        let groups = bitmap.total().div_ceil(setup.group_clusters);
+        let cold = if setup.cold_bitmaps { (0..groups).collect() } else { BTreeSet::new() };
         let iomap = setup.order == Order::Iomap;
         let Knobs { cookie, writeback_cookie, .. } = setup.protocol.knobs;
         Ext4 {
@@ -102,15 +123,14 @@ impl<R: Runtime> Ext4<R> {
             scarce: setup.free_blocks <= setup.claims_most,
             ratio,
             credits_run_out: setup.journal_credits.is_some(),
+            group: setup.group_clusters,
+            block: u64::from(setup.geometry.block),
+            medium: setup.under.medium(),
             planted: setup.planted,
             log,
             i_data_sem: RwSem::new(rt, Kind::IDataSem.key(), &I_DATA_SEM, tree),
             i_es_lock: Spin::new(rt, Kind::IEsLock.key(), es),
-            sb: Spin::new(
-                rt,
-                Kind::Super.key(),
-                Super { space, bitmap, bitmap_loaded: !setup.cold_bitmaps },
-            ),
+            sb: Spin::new(rt, Kind::Super.key(), Super { space, bitmap, cold }),
         }
     }
 
@@ -160,14 +180,16 @@ impl<R: Runtime> Ext4<R> {
     /// # Divergence from Linux
     /// Up to v6.11 the query also tags an unwritten extent delayed where one of its blocks is.
     async fn map_query_blocks(&self, tree: &ExtentTree, want: Blocks) -> Found {
-        match tree.lookup(want) {
+        let found = match tree.lookup(want) {
             Some((blocks, extent)) => {
                 let (_, cookie) = self.es_insert(blocks, entry_of(extent), false).await;
                 Found::Known(mapping_of(blocks, extent, false, cookie))
             }
             None if self.is_first_era() => Found::Hole(self.put_gap_in_cache(tree, want).await),
             None => Found::Hole(self.determine_insert_hole(tree, want).await),
-        }
+        };
+        self.rt.tracepoint(|| found.traced(want));
+        found
     }
 
     /// The first half of `ext4_map_blocks`: the status tree, and behind it the extent tree.

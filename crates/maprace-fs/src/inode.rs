@@ -79,7 +79,7 @@ impl<L: Layer> Inode<L> {
             mapping: AddressSpace::new(rt, setup.geometry),
             sizes: Spin::new(rt, Kind::ISize.key(), Sizes { i_size: size, i_disksize: size }),
             layer,
-            device: Device::new(rt, setup.geometry.block, blocks),
+            device: Device::new(rt, setup.geometry.block, blocks, setup.under.medium()),
             truth: Spin::new(rt, Kind::Bytes.key(), truth_at_start(setup)),
             log,
         };
@@ -208,6 +208,7 @@ impl<L: Layer> Inode<L> {
                 });
                 if dirty {
                     pages.tag_dirty(part.index, true);
+                    self.mapping.trace_dirtied(blocks);
                 }
             })
             .await;
@@ -244,7 +245,7 @@ impl<L: Layer> Inode<L> {
     /// A point at which others may run, in iomap order, where a mapping ages meanwhile; in buffer_head
     /// order nothing is held or open then. There is no limit of dirty pages and no flusher.
     pub(crate) async fn balance_dirty_pages(&self) {
-        self.rt.io(&BALANCE_DIRTY, || Foot::NONE, 0, || ()).await;
+        self.rt.pass(&BALANCE_DIRTY).await;
     }
 
     /// The byte that no operation reaches.

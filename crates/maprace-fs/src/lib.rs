@@ -51,4 +51,4 @@ pub use layer::{Layer, LayerKind, Mapping, Removal, Status};
 pub use maprace_extent::Blocks;
 pub use ops::{Op, Request, settle};
 pub use protocol::Protocol;
-pub use setup::{EsAtStart, FileAtStart, Geometry, Planted, Setup};
+pub use setup::{EsAtStart, FileAtStart, Geometry, Planted, Setup, Under};

@@ -2,6 +2,8 @@
 
 use crate::{Order, Protocol};
 use maprace_extent::Blocks;
+use maprace_media::{Instantly, Medium};
+use std::sync::Arc;
 
 /// Sizes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -130,6 +132,39 @@ pub enum Planted {
     DisksizePastEof,
 }
 
+/// The medium under a file system: one that takes no time, or one that others may use as well.
+#[derive(Clone, Default, Debug)]
+pub enum Under {
+    /// Every access completes at once.
+    #[default]
+    Instantly,
+    /// Accesses of whoever has it meet each other there.
+    Shared(Arc<dyn Medium>),
+}
+
+impl Under {
+    /// The medium itself.
+    pub(crate) fn medium(&self) -> Arc<dyn Medium> {
+        match self {
+            Under::Instantly => Arc::new(Instantly),
+            Under::Shared(medium) => medium.clone(),
+        }
+    }
+}
+
+/// Two are equal if they are the same one.
+impl PartialEq for Under {
+    fn eq(&self, other: &Under) -> bool {
+        match (self, other) {
+            (Under::Instantly, Under::Instantly) => true,
+            (Under::Shared(a), Under::Shared(b)) => Arc::ptr_eq(a, b),
+            _ => false,
+        }
+    }
+}
+
+impl Eq for Under {}
+
 /// Everything a world is built from.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Setup {
@@ -143,8 +178,12 @@ pub struct Setup {
     pub file: FileAtStart,
     /// Blocks that are neither allocated nor promised at the start.
     pub free_blocks: u32,
-    /// Whether the first allocation has to read the block bitmap.
+    /// Whether the first allocation of each group has to read its block bitmap.
     pub cold_bitmaps: bool,
+    /// Clusters of a group: what one bitmap says of. ext4 has 8 times the bytes of a block.
+    pub group_clusters: u32,
+    /// The medium.
+    pub under: Under,
     /// Whether buffered writes and faults reserve and let writeback allocate; else they allocate.
     pub delalloc: bool,
     /// How many extents a transaction may take away or move before it has to start anew; `None`:

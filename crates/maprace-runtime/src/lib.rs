@@ -16,11 +16,13 @@
 
 mod digest;
 mod foot;
+mod point;
 pub mod sim;
 pub mod threads;
 
 pub use digest::Digest;
 pub use foot::{Access, Effect, Foot, Object};
+pub use point::{Point, Traced};
 
 use std::future::Future;
 use std::hash::Hash;
@@ -102,12 +104,20 @@ pub trait Runtime: Clone + 'static {
     /// Promises that from here on the task depends on nothing it was given before, but for `all`.
     fn remember(&self, all: &impl Hash);
 
-    /// Waits for a medium access of `ns` nanoseconds, touching `foot`, then runs `act`.
+    /// A tracepoint: tells whoever watches what the step just run found or changed.
+    fn tracepoint(&self, traced: impl FnOnce() -> Traced);
+
+    /// A point at which others may run, which touches nothing.
+    fn pass(&self, step: &'static Step) -> impl Future<Output = ()>;
+
+    /// Submits a medium access and waits until it completes; then one step, touching `foot`, runs
+    /// `act`. `done_ns` says when an access that is submitted now completes, given the runtime's clock
+    /// in nanoseconds; a runtime without a clock does not ask.
     fn io<O: Hash>(
         &self,
         step: &'static Step,
         foot: impl FnOnce() -> Foot,
-        ns: u64,
+        done_ns: impl FnOnce(u64) -> u64,
         act: impl FnOnce() -> O,
     ) -> impl Future<Output = O>;
 }

@@ -1,17 +1,19 @@
 //! The simulated runtime: one thread, and a driver that decides whose announced step is next.
 //!
 //! A task announces its next step and returns `Pending`; when the driver polls it again the step
-//! runs, up to the next announcement. The explorer is one driver of this runtime; a virtual clock is
-//! to be another. This file keeps the books: what is announced, who holds what, what a step did. The
-//! primitives are in `locks`, the driver's side in `exec`.
+//! runs, up to the next announcement. The explorer is one driver of this runtime, the virtual clock
+//! (`clock`) another. This file keeps the books: what is announced, who holds what, what a step did.
+//! The primitives are in `locks`, the driver's side in `exec`.
 
+mod clock;
 mod exec;
 mod locks;
 
+pub use clock::{Clock, Costs, Ended, Machine, Moment, Stopped};
 pub use exec::{Done, Exec, Task, TaskName};
 pub use locks::{SimBit, SimSem, SimSpin};
 
-use crate::{Digest, Effect, Foot, Key, Object, Runtime, State, Step};
+use crate::{Digest, Effect, Foot, Key, Object, Runtime, State, Step, Traced};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 use std::cell::{Cell, RefCell};
@@ -58,6 +60,19 @@ pub struct Announced {
     pub main: Foot,
 }
 
+/// What happened inside a step, in order: for whoever measures.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Event {
+    /// A kernel function began.
+    Enter(&'static str),
+    /// It returned.
+    Leave(&'static str),
+    /// A hold began or ended.
+    Hold(Hold),
+    /// A tracepoint fired.
+    Trace(Traced),
+}
+
 /// Who holds an object.
 #[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
 struct Held {
@@ -86,6 +101,10 @@ struct Slot {
     /// Everything the task was given since it last promised to have forgotten the rest.
     history: u128,
     children: u32,
+    /// For a medium access under a clock: when it completes.
+    due_ns: Option<u64>,
+    /// Whether what the step waits for was handed over to it.
+    granted: bool,
 }
 
 /// The call stack of a step, and what it saw; kept while recording.
@@ -128,6 +147,14 @@ struct Core {
     notes: RefCell<Vec<Vec<&'static str>>>,
     saw: RefCell<Vec<String>>,
     around_holds: RefCell<Vec<Vec<&'static str>>>,
+    /// Whether there is a clock, and what it says.
+    timed: Cell<bool>,
+    now_ns: Cell<u64>,
+    watching: Cell<bool>,
+    /// With the task whose step it was.
+    events: RefCell<Vec<(usize, Event)>>,
+    /// Whether the hold that the running step waited for was taken for it before it ran.
+    granted: Cell<bool>,
 }
 
 /// The handle of a simulated world; clones are the same world.
@@ -147,6 +174,8 @@ pub struct Keep {
     pub hashes: bool,
     /// Call stacks, and what look-ups saw.
     pub notes: bool,
+    /// What happened inside each step: [`Event`].
+    pub events: bool,
 }
 
 impl Sim {
@@ -173,6 +202,10 @@ impl Sim {
         core.notes.borrow_mut().clear();
         core.saw.borrow_mut().clear();
         core.around_holds.borrow_mut().clear();
+        core.timed.set(false);
+        core.watching.set(keep.events);
+        core.events.borrow_mut().clear();
+        core.granted.set(false);
     }
 
     /// Whether call stacks and what look-ups saw are kept.
@@ -244,6 +277,35 @@ impl Sim {
     /// Makes a change of holds, and puts it into the books of the running step.
     #[inline]
     fn hold(&self, hold: Hold) {
+        // The first hold of a step whose lock was handed over to it is that one.
+        if !self.0.granted.take() {
+            self.change(hold);
+        }
+        self.0.holds.borrow_mut().push(hold);
+        self.event(Event::Hold(hold));
+        if self.0.recording.get() {
+            self.0.around_holds.borrow_mut().push(self.0.calls.borrow().clone());
+        }
+    }
+
+    #[inline]
+    fn event(&self, event: Event) {
+        if self.0.watching.get() {
+            self.0.events.borrow_mut().push((self.0.current.get(), event));
+        }
+    }
+
+    /// Takes what `guard` waits for.
+    fn grant(&self, guard: Guard) {
+        match guard {
+            Guard::Shared(obj) => self.change(Hold::Share(obj)),
+            Guard::Exclusive(obj) => self.change(Hold::Take(obj)),
+            Guard::None | Guard::Clear(_) => {}
+        }
+    }
+
+    #[inline]
+    fn change(&self, hold: Hold) {
         let mut held = self.0.held.borrow_mut();
         let at = |obj: Object| obj.index();
         match hold {
@@ -258,11 +320,6 @@ impl Sim {
             }
             Hold::Drop(obj) => held[at(obj)].writer = false,
             Hold::Unshare(obj) => held[at(obj)].readers = held[at(obj)].readers.saturating_sub(1),
-        }
-        drop(held);
-        self.0.holds.borrow_mut().push(hold);
-        if self.0.recording.get() {
-            self.0.around_holds.borrow_mut().push(self.0.calls.borrow().clone());
         }
     }
 
@@ -300,12 +357,19 @@ impl Sim {
     }
 
     #[inline]
-    fn announce(&self, step: &'static Step, guard: Guard, foot: impl FnOnce() -> Foot) {
+    fn announce(
+        &self,
+        step: &'static Step,
+        guard: Guard,
+        foot: impl FnOnce() -> Foot,
+        due_ns: Option<u64>,
+    ) {
         let task = self.0.current.get();
         let main = if self.0.footless.get() { None } else { Some(foot()) };
         let mut slots = self.0.slots.borrow_mut();
         let slot = &mut slots[task];
         slot.next = Some((step, guard));
+        slot.due_ns = due_ns;
         if let Some(main) = main {
             slot.main = main;
         }
@@ -323,28 +387,46 @@ impl Sim {
         foot: impl FnOnce() -> Foot,
         act: impl FnOnce() -> O,
     ) -> impl Future<Output = O> {
-        Turn { sim: self, step, guard, foot: Some(foot), act: Some(act) }
+        Turn {
+            sim: self,
+            step,
+            guard,
+            foot: Some(foot),
+            done_ns: None::<fn(u64) -> u64>,
+            act: Some(act),
+        }
     }
 }
 
 /// An announcement, and what follows when it is granted.
-struct Turn<'a, W, F> {
+struct Turn<'a, W, D, F> {
     sim: &'a Sim,
     step: &'static Step,
     guard: Guard,
     /// `None` once it is announced.
     foot: Option<W>,
+    /// For a medium access: when it completes.
+    done_ns: Option<D>,
     act: Option<F>,
 }
 
-impl<W, F> Unpin for Turn<'_, W, F> {}
+impl<W, D, F> Unpin for Turn<'_, W, D, F> {}
 
-impl<O: Hash, W: FnOnce() -> Foot, F: FnOnce() -> O> Future for Turn<'_, W, F> {
+impl<O, W, D, F> Future for Turn<'_, W, D, F>
+where
+    O: Hash,
+    W: FnOnce() -> Foot,
+    D: FnOnce(u64) -> u64,
+    F: FnOnce() -> O,
+{
     type Output = O;
     #[inline]
     fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<O> {
         if let Some(foot) = self.foot.take() {
-            self.sim.announce(self.step, self.guard, foot);
+            let timed = self.sim.0.timed.get();
+            let done_ns = if timed { self.done_ns.take() } else { None };
+            let due_ns = done_ns.map(|done_ns| done_ns(self.sim.0.now_ns.get()));
+            self.sim.announce(self.step, self.guard, foot, due_ns);
             return Poll::Pending;
         }
         let act = self.act.take().expect("a step is not polled after it ran");
@@ -397,13 +479,19 @@ impl Runtime for Sim {
 
     async fn call<F: Future>(&self, name: &'static str, body: F) -> F::Output {
         let mut body = pin!(body);
-        poll_fn(|cx| {
+        self.event(Event::Enter(name));
+        let out = poll_fn(|cx| {
+            if !self.0.recording.get() {
+                return body.as_mut().poll(cx);
+            }
             self.0.calls.borrow_mut().push(name);
             let out = body.as_mut().poll(cx);
             self.0.calls.borrow_mut().pop();
             out
         })
-        .await
+        .await;
+        self.event(Event::Leave(name));
+        out
     }
 
     fn spawn(&self, name: &'static str, body: impl Future<Output = ()> + 'static) {
@@ -422,6 +510,16 @@ impl Runtime for Sim {
         }
     }
 
+    fn tracepoint(&self, traced: impl FnOnce() -> Traced) {
+        if self.0.watching.get() {
+            self.event(Event::Trace(traced()));
+        }
+    }
+
+    fn pass(&self, step: &'static Step) -> impl Future<Output = ()> {
+        self.turn(step, Guard::None, || Foot::NONE, || ())
+    }
+
     fn remember(&self, all: &impl Hash) {
         if self.0.hashing.get() {
             self.0.slots.borrow_mut()[self.0.current.get()].history = Digest::of(all);
@@ -432,9 +530,10 @@ impl Runtime for Sim {
         &self,
         step: &'static Step,
         foot: impl FnOnce() -> Foot,
-        _ns: u64,
+        done_ns: impl FnOnce(u64) -> u64,
         act: impl FnOnce() -> O,
     ) -> impl Future<Output = O> {
-        self.turn(step, Guard::None, foot, act)
+        let (foot, done_ns, act) = (Some(foot), Some(done_ns), Some(act));
+        Turn { sim: self, step, guard: Guard::None, foot, done_ns, act }
     }
 }

@@ -3,7 +3,9 @@
 //! It measures nothing yet. With a jitter it pauses for a random while before each acquire, which
 //! opens windows that an idle machine would hardly ever show.
 
-use crate::{BitLock, Effect, Foot, Key, Object, Runtime, RwSem, SemSteps, Spin, State, Step};
+use crate::{
+    BitLock, Effect, Foot, Key, Object, Runtime, RwSem, SemSteps, Spin, State, Step, Traced,
+};
 use parking_lot::{Condvar, Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::cell::Cell;
 use std::future::Future;
@@ -101,15 +103,22 @@ impl Runtime for Threads {
 
     fn remember(&self, _: &impl Hash) {}
 
+    fn tracepoint(&self, _: impl FnOnce() -> Traced) {}
+
+    fn pass(&self, _: &'static Step) -> impl Future<Output = ()> {
+        now(|| self.pause())
+    }
+
     fn io<O: Hash>(
         &self,
         _: &'static Step,
         _: impl FnOnce() -> Foot,
-        ns: u64,
+        done_ns: impl FnOnce(u64) -> u64,
         act: impl FnOnce() -> O,
     ) -> impl Future<Output = O> {
         now(move || {
-            assert!(ns == 0, "the thread runtime has no clock yet, so its medium takes no time");
+            let waits = done_ns(0) > 0;
+            assert!(!waits, "the thread runtime has no clock yet, so its medium takes no time");
             act()
         })
     }

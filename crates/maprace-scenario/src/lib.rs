@@ -19,6 +19,7 @@ mod explore_world;
 mod format;
 pub mod hunt;
 mod knobs;
+mod measured;
 mod op;
 mod plan;
 mod print;
@@ -40,6 +41,9 @@ pub use format::{
     Scenario, TaskSpec, When, limits,
 };
 pub use knobs::{KnobSetting, single_turns};
+pub use measured::{
+    Estimate, Measured, Paid, SCHEMA_MEASURED, Spread, Sweep, SweepPoint, WindowSeen,
+};
 pub use op::{Op, OpError, OpErrorKind, OpKind};
 pub use plan::{NotModelled, Plan, PlannedTask};
 pub use probe::{First, Probed, Symptom, Visibility, probe, symptom};

@@ -5,7 +5,7 @@ use crate::format::{Bitmaps, EsStart, JournalCredits, Scenario};
 use crate::op::{Op, OpKind};
 use crate::range::BlockRange;
 use maprace_fs::ext4::Ext4Kind;
-use maprace_fs::{Blocks, EsAtStart, FileAtStart, Geometry, Planted, Request, Setup};
+use maprace_fs::{Blocks, EsAtStart, FileAtStart, Geometry, Planted, Request, Setup, Under};
 
 /// What cannot be run yet.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -66,6 +66,8 @@ impl Plan {
             file: file_at_start(scenario),
             free_blocks: fit(scenario.fs.free_blocks),
             cold_bitmaps: scenario.fs.bitmaps == Bitmaps::Cold,
+            group_clusters: 8 * fit(scenario.fs.block),
+            under: Under::Instantly,
             delalloc: scenario.fs.delalloc,
             journal_credits: match scenario.fs.journal_credits {
                 JournalCredits::Enough => None,

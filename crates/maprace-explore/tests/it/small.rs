@@ -135,7 +135,7 @@ impl Objects {
             Op::Wait(at) => self.bits[at].wait(&WAIT).await,
             Op::Test(at) => {
                 let foot = || self.bits[at].touch(Effect::Test);
-                let is_set = self.sim.io(&TEST, foot, 0, || self.bits[at].is_set()).await;
+                let is_set = self.sim.io(&TEST, foot, |now| now, || self.bits[at].is_set()).await;
                 *number += 10 * u64::from(is_set);
             }
             _ => unreachable!("not a use of a bit lock"),

@@ -6,7 +6,7 @@ use crate::layer::{Mapping, Status};
 use crate::places::SEQUENCE;
 use crate::setup::Planted;
 use maprace_extent::{Blocks, EsEntry, EsStatus, EsTree, ExtentTree};
-use maprace_runtime::{Foot, Runtime, Spin, Step};
+use maprace_runtime::{Foot, Point, Runtime, Spin, Step, Traced};
 
 static LOOKUP: Step = Step::new("ext4_es_lookup_extent");
 static FIND: Step = Step::new("ext4_es_find_extent_range");
@@ -54,6 +54,10 @@ impl<R: Runtime> Ext4<R> {
         }
     }
 
+    fn trace(&self, point: Point, blocks: Blocks) {
+        self.rt.tracepoint(|| Traced { point, lo: blocks.lo, hi: blocks.hi });
+    }
+
     /// The sequence, where mappings carry it; else 0, so that nobody depends on it.
     fn cookie(&self, tree: &EsTree) -> u64 {
         if self.dated { tree.seq() } else { 0 }
@@ -73,6 +77,7 @@ impl<R: Runtime> Ext4<R> {
             if let Found::Known(map) = &mut found {
                 map.cookie = self.cookie(tree);
             }
+            self.rt.tracepoint(|| found.traced(want));
             found
         };
         self.i_es_lock.with(&LOOKUP, foot, section).await
@@ -83,6 +88,7 @@ impl<R: Runtime> Ext4<R> {
         let section = |tree: &mut EsTree| {
             let found = tree.find_delayed(blocks);
             self.rt.saw(|| found.map_or("none delayed".into(), |b| format!("delayed {b}")));
+            self.trace(Point::Scanned, blocks);
             found
         };
         self.i_es_lock.with(&FIND, || self.es_read(blocks), section).await
@@ -152,6 +158,15 @@ impl<R: Runtime> Ext4<R> {
         if (changes || changed) && !self.has(Planted::SequenceNotBumped) {
             tree.bump();
         }
+        self.trace(
+            match (entry.status, changes || changed) {
+                (EsStatus::Delayed, _) => Point::Delayed,
+                (_, true) => Point::Changed,
+                (EsStatus::Hole, false) => Point::HoleCached,
+                (_, false) => Point::Known,
+            },
+            at,
+        );
         if changed && tree.seq() == before {
             self.log.broken(Broken::at(Checker::SequenceDatesChanges, at.lo));
         }
@@ -172,6 +187,7 @@ impl<R: Runtime> Ext4<R> {
             }
             if known {
                 tree.bump();
+                self.trace(Point::Changed, blocks);
             }
             reserved.saturating_sub(tree.reserved_clusters(blocks, self.ratio))
         };

@@ -6,6 +6,7 @@ use crate::places::SuperPlace;
 use crate::setup::Planted;
 use crate::{Accounting, Errno};
 use maprace_extent::{Pblk, Released};
+use maprace_media::Request;
 use maprace_runtime::{Effect, Foot, Runtime, Spin, Step};
 
 static RESERVE: Step = Step::new("ext4_da_reserve_space");
@@ -66,21 +67,35 @@ impl<R: Runtime> Ext4<R> {
         self.sb.with(step, foot, section).await;
     }
 
+    /// `ext4_read_block_bitmap` of the group that the next allocation comes from, if nobody has read it
+    /// yet: the medium's latency, under `i_data_sem`. Bitmaps lie behind all groups.
+    async fn read_bitmap(&self) {
+        let cold = |sb: &Super| {
+            let group = sb.bitmap.first_free()? / self.group;
+            sb.cold.contains(&group).then_some((group, sb.bitmap.total()))
+        };
+        let Some((group, total)) = self.sb.peek(cold) else { return };
+        let foot = || self.sb_foot(SuperPlace::Bitmap, Effect::Write);
+        let pos = (u64::from(total) * u64::from(self.ratio) + u64::from(group)) * self.block;
+        let request = Request::Read { pos, len: self.block };
+        let done = |now| self.medium.serve(request, now).done_ns;
+        let load = || self.sb.nested(|sb| sb.cold.remove(&group));
+        self.rt.io(&READ_BITMAP, foot, done, load).await;
+    }
+
     /// `ext4_mb_new_blocks`: at most `want` clusters, from a reservation or not: the number of the first
-    /// and how many. Reads the bitmap of the group first, if nobody has yet: the medium's latency,
-    /// under `i_data_sem`.
+    /// and how many. Reads the bitmap of the group first, if nobody has yet.
     ///
     /// # Divergence from Linux
-    /// One group, first fit; the claim, the quota and the bitmap change in one step.
+    /// First fit over all groups; the claim, the quota and the bitmap change in one step.
     pub(super) async fn new_blocks(&self, want: u32, reserve: bool) -> Result<(u32, u32), Errno> {
-        if !self.sb.peek(|sb| sb.bitmap_loaded) {
-            let foot = || self.sb_foot(SuperPlace::Bitmap, Effect::Write);
-            let load = || self.sb.nested(|sb| sb.bitmap_loaded = true);
-            self.rt.io(&READ_BITMAP, foot, 0, load).await;
-        }
+        self.read_bitmap().await;
         let foot = || self.sb_foot(SuperPlace::Bitmap, Effect::Write).and(self.counters());
         let section = |sb: &mut Super| {
-            let (pblk, len) = sb.bitmap.take(want).map_err(|_| Errno::Enospc)?;
+            let first = sb.bitmap.first_free().ok_or(Errno::Enospc)?;
+            let left_of_group = self.group - first % self.group;
+            let take = sb.bitmap.take(want.min(left_of_group));
+            let (pblk, len) = take.map_err(|_| Errno::Enospc)?;
             if reserve {
                 sb.space.allocate_reserved(len);
             } else if sb.space.allocate_direct(len).is_err() {

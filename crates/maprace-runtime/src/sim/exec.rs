@@ -50,6 +50,8 @@ pub struct Exec {
     sim: Sim,
     tasks: Vec<Option<Task>>,
     names: Vec<TaskName>,
+    /// The numbers of ended tasks that may be given away again; `None`: each keeps its own.
+    spare: Option<Vec<usize>>,
     /// What the last step did.
     last: Done,
 }
@@ -81,12 +83,21 @@ impl Exec {
             spawned: SmallVec::new(),
             finished: false,
         };
-        Exec { sim: sim.clone(), tasks: Vec::new(), names: Vec::new(), last }
+        Exec { sim: sim.clone(), tasks: Vec::new(), names: Vec::new(), spare: None, last }
+    }
+
+    /// The same for a run of any length: a task that is started takes the number of one that has ended.
+    pub fn recycling(sim: &Sim) -> Exec {
+        Exec { spare: Some(Vec::new()), ..Exec::new(sim) }
     }
 
     /// Forgets the tasks of the last execution and starts these, each up to its first announcement.
     pub fn start(&mut self, tasks: Vec<Task>) {
         self.tasks.clear();
+        if let Some(spare) = &mut self.spare {
+            spare.clear();
+            self.names.clear();
+        }
         for (i, task) in tasks.into_iter().enumerate() {
             let ordinal = u32::try_from(i).expect("few tasks");
             let id = self.id_of(TaskName { parent: None, ordinal, name: "" });
@@ -102,6 +113,14 @@ impl Exec {
     }
 
     fn id_of(&mut self, name: TaskName) -> usize {
+        if let Some(spare) = &mut self.spare {
+            let Some(id) = spare.pop() else {
+                self.names.push(name);
+                return self.names.len() - 1;
+            };
+            self.names[id] = name;
+            return id;
+        }
         self.names.iter().position(|n| *n == name).unwrap_or_else(|| {
             self.names.push(name);
             self.names.len() - 1
@@ -120,6 +139,7 @@ impl Exec {
         }
         let slot = &mut slots[id];
         (slot.next, slot.history, slot.children) = (None, history, 0);
+        (slot.due_ns, slot.granted) = (None, false);
         slot.main.clear();
         let mut notes = core.notes.borrow_mut();
         if notes.len() <= id {
@@ -137,6 +157,9 @@ impl Exec {
         if ended {
             self.tasks[id] = None;
             self.sim.0.slots.borrow_mut()[id].next = None;
+            if let Some(spare) = &mut self.spare {
+                spare.push(id);
+            }
         }
         ended
     }
@@ -168,6 +191,24 @@ impl Exec {
         }
         let slot = &self.sim.0.slots.borrow()[id];
         slot.next.map(|(step, guard)| Announced { step, guard, main: slot.main })
+    }
+
+    /// Asks `look` about the step that `id` has announced and what it will touch.
+    #[inline]
+    pub(super) fn with_announced<O>(
+        &self,
+        id: usize,
+        look: impl FnOnce(&'static Step, &Foot) -> O,
+    ) -> O {
+        let slot = &self.sim.0.slots.borrow()[id];
+        let (step, _) = slot.next.expect("a live task has announced a step");
+        look(step, &slot.main)
+    }
+
+    /// What the step that `id` has announced waits for.
+    #[inline]
+    pub(super) fn guard(&self, id: usize) -> Guard {
+        self.sim.0.slots.borrow()[id].next.expect("a live task has announced a step").1
     }
 
     /// Whether the order of the step that `id` has announced and one that touches `full` can matter.
@@ -223,10 +264,12 @@ impl Exec {
     /// When `id` cannot run: the driver must have asked.
     pub fn advance(&mut self, id: usize) {
         let core = &*self.sim.0;
-        let slots = core.slots.borrow();
-        let slot = &slots[id];
+        let mut slots = core.slots.borrow_mut();
+        let slot = &mut slots[id];
         let (step, guard) = slot.next.expect("a live task has announced a step");
-        assert!(self.sim.is_open(guard), "{} cannot run", step.name);
+        let was_granted = std::mem::take(&mut slot.granted);
+        assert!(was_granted || self.sim.is_open(guard), "{} cannot run", step.name);
+        core.granted.set(was_granted && matches!(guard, Guard::Shared(_) | Guard::Exclusive(_)));
         let is_footless = core.footless.get();
         (self.last.task, self.last.step, self.last.guard) = (id, step, guard);
         if is_footless {
@@ -251,6 +294,24 @@ impl Exec {
             self.last.full.join(&core.released.borrow());
         }
         std::mem::swap(&mut self.last.holds, &mut *core.holds.borrow_mut());
+    }
+
+    /// Hands over to `id` what its announced step waits for, before that step runs.
+    ///
+    /// # Panics
+    /// When that is not free.
+    pub(super) fn grant(&mut self, id: usize) {
+        let mut slots = self.sim.0.slots.borrow_mut();
+        let slot = &mut slots[id];
+        let (_, guard) = slot.next.expect("a live task has announced a step");
+        assert!(self.sim.is_open(guard), "what is handed over is free");
+        self.sim.grant(guard);
+        slot.granted = true;
+    }
+
+    /// When the medium access that `id` has announced completes; `None` if it waits for none.
+    pub(super) fn due_ns(&self, id: usize) -> Option<u64> {
+        self.sim.0.slots.borrow()[id].due_ns
     }
 
     /// What the last step did.

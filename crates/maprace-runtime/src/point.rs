@@ -1,0 +1,40 @@
+//! Tracepoints: what a step found or changed, for whoever measures windows and costs.
+//!
+//! They sit in the primitives of a layer and of the page cache, where Linux has its own, never in a
+//! path. They are no steps, change nothing, and where nobody watches they compile to nothing.
+
+/// What a tracepoint says of some blocks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+pub enum Point {
+    /// A look-up found a hole: the answer covers these blocks.
+    Hole,
+    /// A look-up found something: the answer covers these blocks.
+    Known,
+    /// A look-up found out nothing: somebody else has to be asked.
+    Miss,
+    /// A scan for what is delayed has ended.
+    Scanned,
+    /// A hole was entered into a cache of look-ups; nothing changed.
+    HoleCached,
+    /// Blocks were entered as delayed: the answer of a look-up has taken effect.
+    Delayed,
+    /// What is true of the blocks changed.
+    Changed,
+    /// Blocks of the page cache became dirty.
+    Dirtied,
+    /// Operation `lo` of its task begins.
+    Begins,
+    /// Operation `lo` of its task has ended.
+    Ends,
+}
+
+/// One firing of a tracepoint: what, and the blocks `lo..hi`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+pub struct Traced {
+    /// What it says.
+    pub point: Point,
+    /// The first block.
+    pub lo: u32,
+    /// One past the last.
+    pub hi: u32,
+}

@@ -1,0 +1,177 @@
+//! What a measurement comes to: one record for virtual time and for threads.
+//!
+//! From it come the JSON, the tables, the CSV and the report. Times are nanoseconds, footprints blocks.
+//! In virtual time everything is the same bytes for the same seed; on threads everything depends on the
+//! machine, so a record of threads stands under `machine` wherever it is shown. `docs/METRICS.md`
+//! defines every figure. Nothing is measured here.
+
+use crate::verdict::KnobValues;
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// The name and version of the format of [`Measured`] as JSON.
+pub const SCHEMA_MEASURED: &str = "maprace.measured/1";
+
+/// A distribution.
+#[derive(Clone, PartialEq, Debug, Default, Serialize)]
+pub struct Spread {
+    /// How many values.
+    pub count: u64,
+    /// The least.
+    pub min: u64,
+    /// The median.
+    pub p50: u64,
+    /// The 90th percentile.
+    pub p90: u64,
+    /// The 99th percentile.
+    pub p99: u64,
+    /// The greatest.
+    pub max: u64,
+    /// The mean.
+    pub mean: f64,
+    /// Values and how often each occurred, ascending; three digits.
+    pub buckets: Vec<(u64, u64)>,
+}
+
+/// An estimate with its 95 % confidence interval.
+#[derive(Clone, Copy, PartialEq, Debug, Default, Serialize)]
+pub struct Estimate {
+    /// The estimate.
+    pub value: f64,
+    /// The lower end.
+    pub low: f64,
+    /// The upper end.
+    pub high: f64,
+}
+
+/// What was seen of one kind of window.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct WindowSeen {
+    /// `W1` to `W6`.
+    pub name: &'static str,
+    /// From what to what, in a line.
+    pub what: &'static str,
+    /// How long it was open, in nanoseconds.
+    pub length: Spread,
+    /// The blocks at risk in one, in blocks.
+    pub footprint: Spread,
+    /// How many were hit: a conflicting change landed in them.
+    pub hits: u64,
+    /// How many of those a second look or a cookie noticed.
+    pub catches: u64,
+    /// Hits per million operations.
+    pub hits_per_million: Estimate,
+    /// The share of the run's time in which at least one was open, 0 to 1.
+    pub exposed: f64,
+}
+
+/// What an operation pays.
+#[derive(Clone, PartialEq, Debug, Default, Serialize)]
+pub struct Paid {
+    /// Operations that ended.
+    pub operations: u64,
+    /// Bytes written by them.
+    pub bytes_written: u64,
+    /// From the first start to the last end, summed over rounds, in nanoseconds.
+    pub run_ns: u64,
+    /// Operations per second of that time.
+    pub operations_per_second: f64,
+    /// From the begin of an operation to its end, in nanoseconds.
+    pub operation: Spread,
+    /// Look-ups of the layer's status tree and of what is behind it, per operation.
+    pub lookups_per_operation: f64,
+    /// The same per MiB written; 0 where nothing is.
+    pub lookups_per_mib: f64,
+    /// The share of look-ups that found something, 0 to 1.
+    pub lookups_hit: f64,
+    /// Acquisitions of each lock, shared or exclusive, per MiB written; per operation where nothing is.
+    pub acquisitions: BTreeMap<String, f64>,
+    /// How long the layer's lock was held exclusively each time, in nanoseconds.
+    pub exclusive_hold: Spread,
+    /// The same, summed, as a share of the time, 0 to 1.
+    pub exclusive_share: f64,
+    /// How long those who wanted the layer's lock waited for it, in nanoseconds.
+    pub lock_wait: Spread,
+}
+
+/// A measurement of one scenario or workload in one configuration.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct Measured {
+    /// [`SCHEMA_MEASURED`].
+    pub schema: &'static str,
+    /// `virtual` or `threads`.
+    pub world: &'static str,
+    /// The scenario's name, or the workload as it was typed.
+    pub subject: String,
+    /// The layer's name.
+    pub layer: String,
+    /// The preset's name.
+    pub protocol: String,
+    /// The order of buffered writes.
+    pub order: &'static str,
+    /// `off`, `late`, `on`; `None` where the order has no cookies.
+    pub cookie: Option<&'static str>,
+    /// Every knob with the value in force.
+    pub knobs: KnobValues,
+    /// Whether no kernel ever had these knobs.
+    pub counterfactual: bool,
+    /// The medium's profile; `instant` for one that takes no time.
+    pub media: String,
+    /// The table of costs, and what its numbers are good for; `None` on threads.
+    pub costs: Option<String>,
+    /// Processors; on threads, how many the process may use.
+    pub cpus: u32,
+    /// Where draws began.
+    pub seed: u64,
+    /// How often it was run from the start.
+    pub rounds: u64,
+    /// Rounds in which a checker failed.
+    pub damaged: u64,
+    /// The same as a share of rounds.
+    pub damage: Estimate,
+    /// The checkers that failed, and in how many rounds.
+    pub checkers: BTreeMap<String, u64>,
+    /// Rounds that ended with tasks that wait for ever or past the limit of steps.
+    pub stuck: u64,
+    /// Each kind of window that was open at least once.
+    pub windows: Vec<WindowSeen>,
+    /// What it costs.
+    pub cost: Paid,
+    /// Steps in virtual time; 0 on threads.
+    pub steps: u64,
+    /// On threads: what one reading of the clock costs, in nanoseconds.
+    pub clock_ns: Option<f64>,
+    /// On threads: the ratio of the greatest to the least median over repeats, by figure.
+    pub noise: BTreeMap<String, f64>,
+}
+
+impl Measured {
+    /// The window of that name, if it was ever open.
+    pub fn window(&self, name: &str) -> Option<&WindowSeen> {
+        self.windows.iter().find(|window| window.name == name)
+    }
+}
+
+/// One value of what is swept, and what was measured there.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct SweepPoint {
+    /// The value, as a number.
+    pub x: f64,
+    /// The value, as it was typed.
+    pub typed: String,
+    /// One for each configuration.
+    pub measured: Vec<Measured>,
+}
+
+/// A sweep over one setting.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct Sweep {
+    /// `folios`, `folio-size`, `cpus`, `latency` or `offset`.
+    pub key: String,
+    /// What its numbers count.
+    pub unit: &'static str,
+    /// Ascending.
+    pub points: Vec<SweepPoint>,
+    /// Whether it was ended before its last value.
+    pub cut: bool,
+}
