@@ -22,7 +22,7 @@ pub mod threads;
 
 pub use digest::Digest;
 pub use foot::{Access, Effect, Foot, Object};
-pub use point::{Point, Traced};
+pub use point::{Happening, Point, Traced};
 
 use std::future::Future;
 use std::hash::Hash;

@@ -3,6 +3,8 @@
 //! They sit in the primitives of a layer and of the page cache, where Linux has its own, never in a
 //! path. They are no steps, change nothing, and where nobody watches they compile to nothing.
 
+use crate::Key;
+
 /// What a tracepoint says of some blocks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub enum Point {
@@ -26,6 +28,38 @@ pub enum Point {
     Begins,
     /// Operation `lo` of its task has ended.
     Ends,
+}
+
+/// What happens to a task, for whoever measures: in virtual time and on threads alike.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Happening {
+    /// A kernel function began.
+    Enter(&'static str),
+    /// It returned.
+    Leave(&'static str),
+    /// The task wants a lock.
+    Asks {
+        /// Which.
+        key: Key,
+        /// Alone.
+        exclusive: bool,
+    },
+    /// It has it.
+    Takes {
+        /// Which.
+        key: Key,
+        /// Alone.
+        exclusive: bool,
+    },
+    /// It gives it back.
+    Drops {
+        /// Which.
+        key: Key,
+        /// Alone.
+        exclusive: bool,
+    },
+    /// A tracepoint fired.
+    Trace(Traced),
 }
 
 /// One firing of a tracepoint: what, and the blocks `lo..hi`.
