@@ -7,3 +7,4 @@ mod generated;
 mod planted;
 mod support;
 mod threads;
+mod virtual_time;

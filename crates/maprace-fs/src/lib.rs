@@ -37,6 +37,7 @@ pub mod ext4;
 pub mod layer;
 pub mod places;
 pub mod protocol;
+pub mod window;
 
 pub use check::{Books, Broken, Checker, Log};
 pub use errno::Errno;

@@ -219,6 +219,11 @@ impl Sim {
         self.0.footless.set(!keep);
     }
 
+    /// Whether what happens inside steps is kept, from now on.
+    pub fn watch(&self, watch: bool) {
+        self.0.watching.set(watch);
+    }
+
     fn object(&self, key: Key) -> Object {
         let mut held = self.0.held.borrow_mut();
         let index = u32::try_from(held.len()).expect("fewer objects than a u32 counts");

@@ -1,6 +1,7 @@
 //! The explore world: a plan as a program for the explorer, with the checkers watching.
 
 use crate::plan::Plan;
+use crate::virtual_world::{self, MakeCosts, Terms, Timed};
 use maprace_explore::{End, Outcome, Program, Watch, World};
 use maprace_fs::check::lock_order::LockOrder;
 use maprace_fs::check::{check_books, check_idle, enospc_with_space_free};
@@ -55,11 +56,17 @@ pub trait Storied: Program {
 pub trait AnyLayer {
     /// A program for the explorer.
     fn program(&self, plan: &Plan) -> Box<dyn Storied>;
+    /// A plan on a virtual clock.
+    fn timed(&self, plan: &Plan, terms: Terms, costs: MakeCosts<'_>) -> Box<dyn Timed>;
 }
 
 impl<K: LayerKind + Clone> AnyLayer for K {
     fn program(&self, plan: &Plan) -> Box<dyn Storied> {
         Box::new(Planned { kind: self.clone(), plan: plan.clone(), story: Rc::default() })
+    }
+
+    fn timed(&self, plan: &Plan, terms: Terms, costs: MakeCosts<'_>) -> Box<dyn Timed> {
+        virtual_world::timed(self.clone(), plan, terms, costs)
     }
 }
 

@@ -19,6 +19,7 @@ mod explore_world;
 mod format;
 pub mod hunt;
 mod knobs;
+pub mod measure;
 mod measured;
 mod op;
 mod plan;
@@ -30,6 +31,7 @@ mod shrink;
 mod sources;
 mod suggest;
 mod verdict;
+mod virtual_world;
 mod vocabulary;
 
 pub use config::Config;
@@ -55,4 +57,5 @@ pub use verdict::{
     Expected, Found, Judgement, KnobValues, Machine, Paint, Question, Row, SCHEMA, SCHEMA_ROWS,
     Verdict, Verdicts, judge, page, table,
 };
+pub use virtual_world::{MakeCosts, Media, Round, Rounded, SeededCosts, Starts, Terms, Timed};
 pub use vocabulary::{CheckerName, Vocabulary};

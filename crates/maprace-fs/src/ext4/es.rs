@@ -158,15 +158,12 @@ impl<R: Runtime> Ext4<R> {
         if (changes || changed) && !self.has(Planted::SequenceNotBumped) {
             tree.bump();
         }
-        self.trace(
-            match (entry.status, changes || changed) {
-                (EsStatus::Delayed, _) => Point::Delayed,
-                (_, true) => Point::Changed,
-                (EsStatus::Hole, false) => Point::HoleCached,
-                (_, false) => Point::Known,
-            },
-            at,
-        );
+        match (entry.status, changes || changed) {
+            (EsStatus::Delayed, _) => self.trace(Point::Delayed, at),
+            (_, true) => self.trace(Point::Changed, at),
+            (EsStatus::Hole, false) => self.trace(Point::HoleCached, at),
+            (_, false) => {}
+        }
         if changed && tree.seq() == before {
             self.log.broken(Broken::at(Checker::SequenceDatesChanges, at.lo));
         }
@@ -180,6 +177,8 @@ impl<R: Runtime> Ext4<R> {
     pub(super) async fn es_remove(&self, blocks: Blocks) -> u32 {
         let section = |tree: &mut EsTree| {
             let known = tree.entries(blocks).next().is_some();
+            let not_hole = |(_, entry): (Blocks, EsEntry)| entry.status != EsStatus::Hole;
+            let something = tree.entries(blocks).any(not_hole);
             let reserved = tree.reserved_clusters(blocks, self.ratio);
             tree.remove(blocks);
             if self.ratio > 1 {
@@ -187,6 +186,8 @@ impl<R: Runtime> Ext4<R> {
             }
             if known {
                 tree.bump();
+            }
+            if something {
                 self.trace(Point::Changed, blocks);
             }
             reserved.saturating_sub(tree.reserved_clusters(blocks, self.ratio))

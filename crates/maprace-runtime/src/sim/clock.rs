@@ -51,6 +51,8 @@ pub struct Moment<'a> {
     pub step: Option<&'static Step>,
     /// What happened in it, with the task: tasks it started have begun in it.
     pub events: &'a [(usize, Event)],
+    /// How long it waited for what the step takes, in nanoseconds.
+    pub waited_ns: u64,
     /// Whether the task has ended.
     pub finished: bool,
 }
@@ -90,6 +92,8 @@ struct Place {
     paid: bool,
     /// Since when it has its processor.
     since_ns: u64,
+    /// Since when it waits for a lock.
+    queued_ns: Option<u64>,
     /// What the calls cost that it entered since its last step.
     calls_ns: u64,
     /// What it did before its first step.
@@ -245,8 +249,8 @@ impl<C: Costs> Clock<C> {
         }
         let events = std::mem::take(&mut self.places[task].opening);
         self.charge_calls(&events);
-        let now_ns = self.now_ns;
-        follow(exec, &Moment { now_ns, task, step: None, events: &events, finished: false })
+        let (now_ns, step, waited_ns, finished) = (self.now_ns, None, 0, false);
+        follow(exec, &Moment { now_ns, task, step, events: &events, waited_ns, finished })
     }
 
     /// Entering functions costs whoever entered them, before the next step.
@@ -298,11 +302,10 @@ impl<C: Costs> Clock<C> {
                     self.hand_over(exec, *obj);
                 }
             }
-            let step = Some(exec.done().step);
-            let flow = follow(
-                exec,
-                &Moment { now_ns: self.now_ns, task, step, events: &events, finished },
-            );
+            let (now_ns, step) = (self.now_ns, Some(exec.done().step));
+            let waited_ns = self.places[task].queued_ns.take().map_or(0, |since| now_ns - since);
+            let moment = Moment { now_ns, task, step, events: &events, waited_ns, finished };
+            let flow = follow(exec, &moment);
             self.events = events;
             flow?;
             let Some(next_ns) = self.goes_on(exec, task, finished) else {
@@ -357,6 +360,7 @@ impl<C: Costs> Clock<C> {
             return false;
         }
         self.waiters.entry(obj).or_default().push_back(task);
+        self.places[task].queued_ns = Some(self.now_ns);
         true
     }
 

@@ -1,0 +1,377 @@
+//! The virtual world: a plan on a virtual clock, round after round, with a meter.
+//!
+//! A round builds the file anew, starts every task at a drawn time and runs all to their end; then
+//! the checkers look, what happens afterwards happens (in no time), and they look again. Round `n` of a
+//! seed is the same whichever rounds are run beside it.
+
+use crate::measure::{Meter, Tally};
+use crate::plan::Plan;
+use maprace_fs::check::{check_idle, enospc_with_space_free};
+use maprace_fs::window::{Watched, Window};
+use maprace_fs::{Broken, Checker, Errno, Inode, Layer, LayerKind, Log, Op, Request, Under};
+use maprace_media::{Keying, Medium, Model, Modelled, Profile, Request as Access, Served};
+use maprace_runtime::sim::{Clock, Costs, Event, Exec, Hold, Keep, Machine, Moment, Sim, Task};
+use maprace_runtime::{Foot, Happening, Key, Point, Runtime, Step, Traced};
+use std::cell::RefCell;
+use std::ops::ControlFlow;
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// More steps than that are a run without an end.
+const STEPS_MAX: u64 = 10_000_000;
+
+/// What is under the file.
+#[derive(Clone, Debug)]
+pub enum Media {
+    /// Every access completes at once.
+    Instantly,
+    /// Every access takes so many nanoseconds, side by side with all others.
+    Fixed(u64),
+    /// As a profile says.
+    Profile(Arc<Profile>),
+}
+
+impl Media {
+    /// Its name in every output.
+    pub fn name(&self) -> String {
+        match self {
+            Media::Instantly => "instant".to_owned(),
+            Media::Fixed(ns) => format!("fixed {ns} ns"),
+            Media::Profile(profile) => profile.name.clone(),
+        }
+    }
+
+    /// A fresh one; its draws begin at `seed`.
+    pub fn under(&self, seed: u64) -> Under {
+        match self {
+            Media::Instantly => Under::Instantly,
+            Media::Fixed(ns) => Under::Shared(Arc::new(Fixed(*ns))),
+            Media::Profile(profile) => {
+                let seed = profile.params.seed ^ seed;
+                let model = Model::seeded(profile.params.clone(), seed, Keying::ByNumber);
+                Under::Shared(Arc::new(Modelled::new(model)))
+            }
+        }
+    }
+}
+
+/// A medium on which every access takes the same time.
+#[derive(Clone, Copy, Debug)]
+struct Fixed(u64);
+
+impl Medium for Fixed {
+    fn latency_ns(&self, _: Access) -> u64 {
+        self.0
+    }
+
+    fn serve(&self, request: Access, now_ns: u64) -> Served {
+        let done_ns = now_ns.saturating_add(self.latency_ns(request));
+        Served { done_ns, durable_ns: done_ns }
+    }
+}
+
+/// When tasks start.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Starts {
+    /// Each at its own time, in nanoseconds.
+    At(Vec<u64>),
+    /// Each at a time drawn evenly from `0..=within_ns`.
+    Drawn {
+        /// The latest.
+        within_ns: u64,
+    },
+}
+
+/// One round.
+#[derive(Clone, Debug)]
+pub struct Round {
+    /// Its number: draws depend on it and on the seed.
+    pub number: u64,
+    /// The seed.
+    pub seed: u64,
+    /// When tasks start.
+    pub starts: Starts,
+}
+
+/// How a round ended.
+#[derive(Clone, Debug, Default)]
+pub struct Rounded {
+    /// When its last event was, in nanoseconds.
+    pub run_ns: u64,
+    /// When each task ended, in nanoseconds; `None` for one that did not.
+    pub ends_ns: Vec<Option<u64>>,
+    /// Steps of the tasks.
+    pub steps: u64,
+    /// Whether tasks were left.
+    pub stuck: bool,
+    /// What was broken.
+    pub broken: Vec<Broken>,
+    /// Its windows, where they are kept.
+    pub windows: Vec<Window>,
+}
+
+/// A plan that can be run on a virtual clock, as often as one likes.
+pub trait Timed {
+    /// Runs one round; what it measured goes to `tally`.
+    fn round(&mut self, round: &Round, tally: &mut Tally) -> Rounded;
+}
+
+/// What a timed plan needs to know.
+#[derive(Clone, Debug)]
+pub struct Terms {
+    /// The machine.
+    pub machine: Machine,
+    /// The medium.
+    pub media: Media,
+    /// Whether each window is kept.
+    pub keep_windows: bool,
+}
+
+/// Makes the costs for a world.
+pub type MakeCosts<'a> = &'a dyn Fn(&Sim) -> Box<dyn SeededCosts>;
+
+/// Costs whose draws can begin anew.
+pub trait SeededCosts: Costs {
+    /// Draws from here on depend on `seed` alone.
+    fn reseed(&mut self, seed: u64);
+    /// Whether what a step touches decides what it costs.
+    fn looks_at_footprints(&self) -> bool;
+}
+
+/// The costs of a world behind a pointer.
+struct Boxed(Box<dyn SeededCosts>);
+
+impl Costs for Boxed {
+    fn step_ns(&mut self, step: &'static Step, foot: &Foot) -> u64 {
+        self.0.step_ns(step, foot)
+    }
+    fn call_ns(&mut self, name: &'static str) -> u64 {
+        self.0.call_ns(name)
+    }
+}
+
+/// A plan of one layer on a clock.
+struct Running<K> {
+    kind: K,
+    plan: Plan,
+    terms: Terms,
+    sim: Sim,
+    exec: Exec,
+    clock: Clock<Boxed>,
+    meter: Option<Meter>,
+}
+
+/// Puts a plan on a clock.
+pub(crate) fn timed<K: LayerKind>(
+    kind: K,
+    plan: &Plan,
+    terms: Terms,
+    costs: MakeCosts<'_>,
+) -> Box<dyn Timed> {
+    let sim = Sim::new(Keep { events: true, ..Keep::default() });
+    let costs = costs(&sim);
+    sim.keep_footprints(costs.looks_at_footprints());
+    let clock = Clock::new(&sim, terms.machine, Boxed(costs));
+    let (plan, exec) = (plan.clone(), Exec::recycling(&sim));
+    Box::new(Running { kind, plan, terms, sim, exec, clock, meter: None })
+}
+
+/// The seed of one round.
+pub(crate) fn seed_of(seed: u64, round: u64) -> u64 {
+    // SplitMix64: neighbours have nothing in common.
+    let mut z = seed.wrapping_add(round.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
+    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^ (z >> 31)
+}
+
+/// A number drawn evenly from `0..=most`.
+fn drawn(seed: u64, word: u64, most: u64) -> u64 {
+    let product = u128::from(seed_of(seed, word)) * (u128::from(most) + 1);
+    u64::try_from(product >> 64).expect("the high half of a product with a u64 fits")
+}
+
+type Results = Rc<RefCell<Vec<Result<(), Errno>>>>;
+
+impl<K: LayerKind> Timed for Running<K> {
+    fn round(&mut self, round: &Round, tally: &mut Tally) -> Rounded {
+        let seed = seed_of(round.seed, round.number);
+        self.exec.clear();
+        self.sim.reset(Keep { events: true, ..Keep::default() });
+        self.clock.reset();
+        self.clock.costs().0.reseed(seed);
+        self.plan.setup.under = self.terms.media.under(seed);
+        let log = Arc::new(Log::default());
+        let layer = self.kind.build(&self.sim, &self.plan.setup, &log);
+        let inode = Arc::new(Inode::new(&self.sim, &self.plan.setup, layer, log));
+        let results = Results::default();
+        let tasks = self.plan.tasks.iter().map(|t| task(&inode, &t.requests, &results)).collect();
+        self.exec.start(tasks);
+        let starts = match &round.starts {
+            Starts::At(starts) => starts.clone(),
+            Starts::Drawn { within_ns } => {
+                let count = self.plan.tasks.len() as u64;
+                (1..=count).map(|i| drawn(seed, i, *within_ns)).collect()
+            }
+        };
+        let mut rounded = self.run(&inode, &starts, tally);
+        self.look(&inode, &results, &mut rounded);
+        tally.round(rounded.run_ns, rounded.steps, rounded.stuck, &rounded.broken);
+        rounded
+    }
+}
+
+/// The requests of one task, each between two tracepoints.
+fn task<L: Layer<Rt = Sim>>(
+    inode: &Arc<Inode<L>>,
+    requests: &[Request],
+    results: &Results,
+) -> Task {
+    let (inode, results, requests) = (inode.clone(), results.clone(), requests.to_vec());
+    Box::pin(async move {
+        for (number, request) in (0..).zip(requests) {
+            let result = run_one(&inode, number, request).await;
+            results.borrow_mut().push(result);
+        }
+    })
+}
+
+/// One operation between two tracepoints: the second says how many bytes it wrote.
+pub(crate) async fn run_one<L: Layer>(
+    inode: &Arc<Inode<L>>,
+    number: u32,
+    request: Request,
+) -> Result<(), Errno> {
+    let rt = inode.runtime();
+    rt.tracepoint(|| Traced { point: Point::Begins, lo: number, hi: 0 });
+    let result = inode.run(request).await;
+    let writes = matches!(request.op, Op::Write | Op::MmapWrite | Op::DioWrite) && result.is_ok();
+    let hi = if writes { u32::try_from(request.len).unwrap_or(u32::MAX) } else { 0 };
+    rt.tracepoint(|| Traced { point: Point::Ends, lo: number, hi });
+    result
+}
+
+impl<K: LayerKind> Running<K> {
+    fn run<L: Layer<Rt = Sim>>(
+        &mut self,
+        inode: &Arc<Inode<L>>,
+        starts: &[u64],
+        tally: &mut Tally,
+    ) -> Rounded {
+        let (sim, setup) = (&self.sim, &self.plan.setup);
+        let meter = self.meter.get_or_insert_with(|| {
+            let meter = Meter::new(Watched {
+                lock: sim.key(inode.layer().lock()),
+                folio_blocks: setup.geometry.folio_blocks,
+                order: setup.order,
+                knobs: setup.protocol.knobs,
+            });
+            if self.terms.keep_windows { meter.keeping() } else { meter }
+        });
+        let mut ends_ns = vec![None; starts.len()];
+        let mut steps = 0;
+        let ended = self.clock.run(&mut self.exec, starts, |_, moment| {
+            feed(sim, moment, meter, tally);
+            if moment.finished
+                && let Some(end) = ends_ns.get_mut(moment.task)
+                && end.is_none()
+            {
+                *end = Some(moment.now_ns);
+            }
+            steps += 1;
+            if steps > STEPS_MAX { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        meter.next_round(tally);
+        Rounded {
+            run_ns: ended.now_ns,
+            ends_ns,
+            steps: ended.steps,
+            stuck: ended.stopped.is_some(),
+            broken: Vec::new(),
+            windows: meter.kept(),
+        }
+    }
+
+    /// What the checkers say, before and after what happens afterwards.
+    fn look<L: Layer<Rt = Sim>>(
+        &mut self,
+        inode: &Arc<Inode<L>>,
+        results: &Results,
+        rounded: &mut Rounded,
+    ) {
+        self.sim.watch(false);
+        rounded.broken = inode.log().take();
+        if rounded.stuck {
+            return;
+        }
+        rounded.broken.extend(check_idle(inode));
+        if results.borrow().contains(&Err(Errno::Enospc)) {
+            rounded.broken.extend(enospc_with_space_free(inode));
+        }
+        for request in &self.plan.after {
+            let (file, request) = (inode.clone(), *request);
+            self.exec.clear();
+            self.exec.start(vec![Box::pin(async move {
+                // What it returns is a result of the model and no damage.
+                let _ = file.run(request).await;
+            })]);
+            if !run_alone(&mut self.exec) {
+                let after = Checker::AfterEnds;
+                rounded.broken.push(Broken { checker: after, values: None, place: None });
+                return;
+            }
+            rounded.broken.extend(check_idle(inode));
+            rounded.broken.extend(inode.log().take());
+        }
+    }
+}
+
+/// Runs one task and what it starts, in no time. False when it never ends.
+pub(crate) fn run_alone(exec: &mut Exec) -> bool {
+    for _ in 0..STEPS_MAX {
+        let Some(id) = (0..exec.len()).rev().find(|id| exec.is_enabled(*id)) else {
+            return (0..exec.len()).all(|id| !exec.is_live(id));
+        };
+        exec.advance(id);
+    }
+    false
+}
+
+/// Tells the meter what happened.
+pub(crate) fn feed(sim: &Sim, moment: &Moment<'_>, meter: &mut Meter, tally: &mut Tally) {
+    let now_ns = moment.now_ns;
+    for (task, event) in moment.events {
+        let happening = match event {
+            Event::Enter(name) => Happening::Enter(name),
+            Event::Leave(name) => Happening::Leave(name),
+            Event::Hold(Hold::Take(obj)) => taken(sim.key(*obj), true, moment, meter, tally),
+            Event::Hold(Hold::Share(obj)) => taken(sim.key(*obj), false, moment, meter, tally),
+            Event::Hold(Hold::Drop(obj)) => {
+                Happening::Drops { key: sim.key(*obj), exclusive: true }
+            }
+            Event::Hold(Hold::Unshare(obj)) => {
+                Happening::Drops { key: sim.key(*obj), exclusive: false }
+            }
+            Event::Trace(traced) => Happening::Trace(*traced),
+        };
+        meter.see(now_ns, *task, &happening, tally);
+    }
+    if moment.finished {
+        meter.ended(moment.task, tally);
+    }
+}
+
+/// A lock was taken, after the wait that the moment tells of.
+fn taken(
+    key: Key,
+    exclusive: bool,
+    moment: &Moment<'_>,
+    meter: &mut Meter,
+    tally: &mut Tally,
+) -> Happening {
+    if moment.waited_ns > 0 {
+        let asked_ns = moment.now_ns - moment.waited_ns;
+        meter.see(asked_ns, moment.task, &Happening::Asks { key, exclusive }, tally);
+    }
+    Happening::Takes { key, exclusive }
+}
