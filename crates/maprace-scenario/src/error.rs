@@ -131,6 +131,16 @@ pub enum ErrorKind {
         /// The names that mean something.
         known: Vec<String>,
     },
+    /// A value outside its range.
+    #[error("{what} is {}, must be {range}", Quoted(typed))]
+    Setting {
+        /// What it is the value of, for example `workload key w`.
+        what: String,
+        /// The value.
+        typed: String,
+        /// The allowed range.
+        range: &'static str,
+    },
     /// No built-in scenario has that name.
     #[error(
         "no built-in scenario {}{} (`scenarios` lists them; a name with / or .toml is a file)",

@@ -1,7 +1,9 @@
 //! The explore world: a plan as a program for the explorer, with the checkers watching.
 
+use crate::config::Config;
 use crate::plan::Plan;
 use crate::virtual_world::{self, MakeCosts, Terms, Timed};
+use crate::workload::Workload;
 use maprace_explore::{End, Outcome, Program, Watch, World};
 use maprace_fs::check::lock_order::LockOrder;
 use maprace_fs::check::{check_books, check_idle, enospc_with_space_free};
@@ -58,6 +60,14 @@ pub trait AnyLayer {
     fn program(&self, plan: &Plan) -> Box<dyn Storied>;
     /// A plan on a virtual clock.
     fn timed(&self, plan: &Plan, terms: Terms, costs: MakeCosts<'_>) -> Box<dyn Timed>;
+    /// A workload on a virtual clock; each round is an epoch.
+    fn crowded(
+        &self,
+        workload: Workload,
+        config: &Config,
+        terms: Terms,
+        costs: MakeCosts<'_>,
+    ) -> Box<dyn Timed>;
 }
 
 impl<K: LayerKind + Clone> AnyLayer for K {
@@ -66,7 +76,17 @@ impl<K: LayerKind + Clone> AnyLayer for K {
     }
 
     fn timed(&self, plan: &Plan, terms: Terms, costs: MakeCosts<'_>) -> Box<dyn Timed> {
-        virtual_world::timed(self.clone(), plan, terms, costs)
+        virtual_world::timed_plan(self.clone(), plan, terms, costs)
+    }
+
+    fn crowded(
+        &self,
+        workload: Workload,
+        config: &Config,
+        terms: Terms,
+        costs: MakeCosts<'_>,
+    ) -> Box<dyn Timed> {
+        virtual_world::timed_workload(self.clone(), workload, config, terms, costs)
     }
 }
 

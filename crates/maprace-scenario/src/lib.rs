@@ -33,6 +33,7 @@ mod suggest;
 mod verdict;
 mod virtual_world;
 mod vocabulary;
+mod workload;
 
 pub use config::Config;
 pub use diagram::{Scene, diagram, ending};
@@ -59,3 +60,4 @@ pub use verdict::{
 };
 pub use virtual_world::{MakeCosts, Media, Round, Rounded, SeededCosts, Starts, Terms, Timed};
 pub use vocabulary::{CheckerName, Vocabulary};
+pub use workload::{WORKLOAD_KEYS, Workload, WorkloadKey, bytes};

@@ -4,11 +4,13 @@
 //! the checkers look, what happens afterwards happens (in no time), and they look again. Round `n` of a
 //! seed is the same whichever rounds are run beside it.
 
+use crate::config::Config;
 use crate::measure::{Meter, Tally};
 use crate::plan::Plan;
+use crate::workload::{Crowd, Workload};
 use maprace_fs::check::{check_idle, enospc_with_space_free};
 use maprace_fs::window::{Watched, Window};
-use maprace_fs::{Broken, Checker, Errno, Inode, Layer, LayerKind, Log, Op, Request, Under};
+use maprace_fs::{Broken, Checker, Errno, Inode, Layer, LayerKind, Log, Op, Request, Setup, Under};
 use maprace_media::{Keying, Medium, Model, Modelled, Profile, Request as Access, Served};
 use maprace_runtime::sim::{Clock, Costs, Event, Exec, Hold, Keep, Machine, Moment, Sim, Task};
 use maprace_runtime::{Foot, Happening, Key, Point, Runtime, Step, Traced};
@@ -150,10 +152,40 @@ impl Costs for Boxed {
     }
 }
 
-/// A plan of one layer on a clock.
+/// What is run: the same tasks each round, or an epoch of a workload.
+enum Job {
+    Plan(Rc<Fixedly>),
+    Workload(Workload, Config),
+}
+
+/// What tasks do, one operation after the other; and whether it counts as an operation.
+trait Source {
+    fn next(&self, task: u32, number: u32) -> Option<(Request, bool)>;
+}
+
+/// The fixed tasks of a plan.
+struct Fixedly(Vec<Vec<Request>>);
+
+impl Source for Fixedly {
+    fn next(&self, task: u32, number: u32) -> Option<(Request, bool)> {
+        let requests = self.0.get(task as usize)?;
+        requests.get(number as usize).map(|request| (*request, true))
+    }
+}
+
+impl Source for Crowd {
+    fn next(&self, task: u32, number: u32) -> Option<(Request, bool)> {
+        Crowd::next(self, task, number)
+    }
+}
+
+/// A job of one layer on a clock.
 struct Running<K> {
     kind: K,
-    plan: Plan,
+    job: Job,
+    setup: Setup,
+    tasks: u32,
+    after: Vec<Request>,
     terms: Terms,
     sim: Sim,
     exec: Exec,
@@ -162,18 +194,50 @@ struct Running<K> {
 }
 
 /// Puts a plan on a clock.
-pub(crate) fn timed<K: LayerKind>(
+pub(crate) fn timed_plan<K: LayerKind>(
     kind: K,
     plan: &Plan,
     terms: Terms,
     costs: MakeCosts<'_>,
 ) -> Box<dyn Timed> {
+    let tasks = u32::try_from(plan.tasks.len()).expect("a scenario has few tasks");
+    let fixed = Fixedly(plan.tasks.iter().map(|task| task.requests.clone()).collect());
+    let (job, setup) = (Job::Plan(Rc::new(fixed)), plan.setup.clone());
+    let after = plan.after.clone();
+    Box::new(running(kind, job, Given { setup, tasks, after }, terms, costs))
+}
+
+/// Puts a workload on a clock.
+pub(crate) fn timed_workload<K: LayerKind>(
+    kind: K,
+    workload: Workload,
+    config: &Config,
+    terms: Terms,
+    costs: MakeCosts<'_>,
+) -> Box<dyn Timed> {
+    let bare = |op| Request { id: 1, op, pos: 0, len: 0, fails: None };
+    let job = Job::Workload(workload, config.clone());
+    let setup = workload.setup(config, 0);
+    let given =
+        Given { setup, tasks: workload.tasks(), after: [Op::Fsync, Op::Evict].map(bare).to_vec() };
+    Box::new(running(kind, job, given, terms, costs))
+}
+
+/// What a job begins with.
+struct Given {
+    setup: Setup,
+    tasks: u32,
+    after: Vec<Request>,
+}
+
+fn running<K>(kind: K, job: Job, given: Given, terms: Terms, costs: MakeCosts<'_>) -> Running<K> {
     let sim = Sim::new(Keep { events: true, ..Keep::default() });
     let costs = costs(&sim);
     sim.keep_footprints(costs.looks_at_footprints());
     let clock = Clock::new(&sim, terms.machine, Boxed(costs));
-    let (plan, exec) = (plan.clone(), Exec::recycling(&sim));
-    Box::new(Running { kind, plan, terms, sim, exec, clock, meter: None })
+    let exec = Exec::recycling(&sim);
+    let Given { setup, tasks, after } = given;
+    Running { kind, job, setup, tasks, after, terms, sim, exec, clock, meter: None }
 }
 
 /// The seed of one round.
@@ -186,12 +250,12 @@ pub(crate) fn seed_of(seed: u64, round: u64) -> u64 {
 }
 
 /// A number drawn evenly from `0..=most`.
-fn drawn(seed: u64, word: u64, most: u64) -> u64 {
+pub(crate) fn drawn(seed: u64, word: u64, most: u64) -> u64 {
     let product = u128::from(seed_of(seed, word)) * (u128::from(most) + 1);
     u64::try_from(product >> 64).expect("the high half of a product with a u64 fits")
 }
 
-type Results = Rc<RefCell<Vec<Result<(), Errno>>>>;
+type Results = Rc<RefCell<Vec<Errno>>>;
 
 impl<K: LayerKind> Timed for Running<K> {
     fn round(&mut self, round: &Round, tally: &mut Tally) -> Rounded {
@@ -200,38 +264,45 @@ impl<K: LayerKind> Timed for Running<K> {
         self.sim.reset(Keep { events: true, ..Keep::default() });
         self.clock.reset();
         self.clock.costs().0.reseed(seed);
-        self.plan.setup.under = self.terms.media.under(seed);
+        let source = self.source(round.number, seed);
+        self.setup.under = self.terms.media.under(seed);
         let log = Arc::new(Log::default());
-        let layer = self.kind.build(&self.sim, &self.plan.setup, &log);
-        let inode = Arc::new(Inode::new(&self.sim, &self.plan.setup, layer, log));
-        let results = Results::default();
-        let tasks = self.plan.tasks.iter().map(|t| task(&inode, &t.requests, &results)).collect();
+        let layer = self.kind.build(&self.sim, &self.setup, &log);
+        let inode = Arc::new(Inode::new(&self.sim, &self.setup, layer, log));
+        let errors = Results::default();
+        let tasks = (0..self.tasks).map(|i| task(&inode, i, source.clone(), &errors)).collect();
         self.exec.start(tasks);
         let starts = match &round.starts {
             Starts::At(starts) => starts.clone(),
             Starts::Drawn { within_ns } => {
-                let count = self.plan.tasks.len() as u64;
-                (1..=count).map(|i| drawn(seed, i, *within_ns)).collect()
+                (0..u64::from(self.tasks)).map(|i| drawn(seed, i, *within_ns)).collect()
             }
         };
         let mut rounded = self.run(&inode, &starts, tally);
-        self.look(&inode, &results, &mut rounded);
+        self.look(&inode, &errors, &mut rounded);
         tally.round(rounded.run_ns, rounded.steps, rounded.stuck, &rounded.broken);
         rounded
     }
 }
 
-/// The requests of one task, each between two tracepoints.
+/// A task: its operations, one after the other.
 fn task<L: Layer<Rt = Sim>>(
     inode: &Arc<Inode<L>>,
-    requests: &[Request],
-    results: &Results,
+    task: u32,
+    source: Rc<dyn Source>,
+    errors: &Results,
 ) -> Task {
-    let (inode, results, requests) = (inode.clone(), results.clone(), requests.to_vec());
+    let (inode, errors) = (inode.clone(), errors.clone());
     Box::pin(async move {
-        for (number, request) in (0..).zip(requests) {
-            let result = run_one(&inode, number, request).await;
-            results.borrow_mut().push(result);
+        for number in 0.. {
+            let Some((request, counts)) = source.next(task, number) else { return };
+            let result = match counts {
+                true => run_one(&inode, number, request).await,
+                false => inode.run(request).await,
+            };
+            if let Err(error) = result {
+                errors.borrow_mut().push(error);
+            }
         }
     })
 }
@@ -252,13 +323,24 @@ pub(crate) async fn run_one<L: Layer>(
 }
 
 impl<K: LayerKind> Running<K> {
+    /// Who says what the tasks of a round do; a workload starts from another file each time.
+    fn source(&mut self, round: u64, seed: u64) -> Rc<dyn Source> {
+        match &self.job {
+            Job::Plan(fixed) => fixed.clone(),
+            Job::Workload(workload, config) => {
+                self.setup = workload.setup(config, seed);
+                Rc::new(workload.source(round, seed))
+            }
+        }
+    }
+
     fn run<L: Layer<Rt = Sim>>(
         &mut self,
         inode: &Arc<Inode<L>>,
         starts: &[u64],
         tally: &mut Tally,
     ) -> Rounded {
-        let (sim, setup) = (&self.sim, &self.plan.setup);
+        let (sim, setup) = (&self.sim, &self.setup);
         let meter = self.meter.get_or_insert_with(|| {
             let meter = Meter::new(Watched {
                 lock: sim.key(inode.layer().lock()),
@@ -296,7 +378,7 @@ impl<K: LayerKind> Running<K> {
     fn look<L: Layer<Rt = Sim>>(
         &mut self,
         inode: &Arc<Inode<L>>,
-        results: &Results,
+        errors: &Results,
         rounded: &mut Rounded,
     ) {
         self.sim.watch(false);
@@ -305,10 +387,10 @@ impl<K: LayerKind> Running<K> {
             return;
         }
         rounded.broken.extend(check_idle(inode));
-        if results.borrow().contains(&Err(Errno::Enospc)) {
+        if errors.borrow().contains(&Errno::Enospc) {
             rounded.broken.extend(enospc_with_space_free(inode));
         }
-        for request in &self.plan.after {
+        for request in &self.after {
             let (file, request) = (inode.clone(), *request);
             self.exec.clear();
             self.exec.start(vec![Box::pin(async move {
