@@ -36,6 +36,16 @@ pub enum Guard {
     Clear(Object),
 }
 
+impl Guard {
+    /// What it waits for.
+    fn object(self) -> Option<Object> {
+        match self {
+            Guard::None => None,
+            Guard::Shared(obj) | Guard::Exclusive(obj) | Guard::Clear(obj) => Some(obj),
+        }
+    }
+}
+
 /// A change of who holds what, made by a step.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Hold {
@@ -78,6 +88,17 @@ pub enum Event {
 struct Held {
     writer: bool,
     readers: u16,
+}
+
+impl Held {
+    /// Whether `guard` is fulfilled.
+    fn is_open(self, guard: Guard) -> bool {
+        match guard {
+            Guard::None => true,
+            Guard::Shared(_) | Guard::Clear(_) => !self.writer,
+            Guard::Exclusive(_) => self == Held::default(),
+        }
+    }
 }
 
 /// What a state is hashed from, kept up to date step by step.
@@ -134,6 +155,8 @@ struct Core {
     held: RefCell<Vec<Held>>,
     /// What each object is.
     keys: RefCell<Vec<Key>>,
+    /// The objects that are semaphores.
+    sems: RefCell<SmallVec<[Object; 8]>>,
     /// Whether footprints are of no use to the driver.
     footless: Cell<bool>,
     /// What the releases that joined the running step touch.
@@ -192,6 +215,7 @@ impl Sim {
         core.slots.borrow_mut().clear();
         core.held.borrow_mut().clear();
         core.keys.borrow_mut().clear();
+        core.sems.borrow_mut().clear();
         core.released.borrow_mut().clear();
         core.holds.borrow_mut().clear();
         core.spawned.borrow_mut().clear();
@@ -271,12 +295,18 @@ impl Sim {
     /// Whether `guard` is fulfilled now.
     #[inline]
     fn is_open(&self, guard: Guard) -> bool {
-        let held = self.0.held.borrow();
-        match guard {
-            Guard::None => true,
-            Guard::Shared(obj) | Guard::Clear(obj) => !held[obj.index()].writer,
-            Guard::Exclusive(obj) => held[obj.index()] == Held::default(),
-        }
+        guard.object().is_none_or(|obj| self.lock_state(obj).is_open(guard))
+    }
+
+    /// Who holds `obj`.
+    #[inline]
+    fn lock_state(&self, obj: Object) -> Held {
+        self.0.held.borrow()[obj.index()]
+    }
+
+    /// Whether `obj` is a semaphore, and no bit or cell.
+    fn is_sem(&self, obj: Object) -> bool {
+        self.0.sems.borrow().contains(&obj)
     }
 
     /// Makes a change of holds, and puts it into the books of the running step.

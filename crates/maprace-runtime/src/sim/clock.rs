@@ -5,17 +5,17 @@
 //! costs is the affair of [`Costs`], what happened that of the caller. The same tasks, costs and start
 //! times give the same events, in the same order, always.
 //!
+//! Locks queue as `kernel/locking/rwsem.c` and `mm/filemap.c` of v6.8 have it; `queue` says how.
+//!
 //! # Divergence from Linux
-//! A released lock is handed over to whoever waits first, and for a semaphore to all waiting readers
-//! with a reader that is first, as `rwsem_mark_wake` of v6.8 does. Linux also lets a running task spin
-//! for a lock whose owner runs, and steal one that is free while others are being woken; a folio lock
-//! may be stolen five times (`sysctl_page_lock_unfairness`) before it is handed over. A waiter always
-//! sleeps here and pays [`Machine::wake_ns`]. Sections of one spin lock do not wait for each other.
-//! Processors take tasks in order of arrival: no priorities, no migration, no preemption inside a step.
+//! Sections of one spin lock do not wait for each other. Processors take tasks in order of arrival: no
+//! priorities, no migration, no preemption inside a step.
 
-use super::{Event, Exec, Guard, Hold, Sim};
+mod queue;
+
+use super::{Event, Exec, Hold, Sim};
 use crate::{Foot, Object, Step};
-use rustc_hash::FxHashMap;
+use queue::{Asked, Queues, Woken};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::ops::ControlFlow;
@@ -30,6 +30,8 @@ pub struct Machine {
     /// How long a task may keep its processor while others wait for one, in nanoseconds. It leaves at
     /// the end of a step.
     pub slice_ns: u64,
+    /// From a release to a task that spins for the lock having it, in nanoseconds.
+    pub spin_ns: u64,
 }
 
 /// What things cost, in nanoseconds of processor time.
@@ -83,6 +85,8 @@ enum Due {
     Spent,
     /// The task may run: it starts, was woken, or its medium access has completed.
     Runnable,
+    /// The task has spun for a lock of readers for as long as one may.
+    SpunEnough,
 }
 
 /// What the clock keeps of a task.
@@ -114,7 +118,7 @@ pub struct Clock<C> {
     idle_cpus: u32,
     runnable: VecDeque<usize>,
     places: Vec<Place>,
-    waiters: FxHashMap<Object, VecDeque<usize>>,
+    queues: Queues,
     events: Vec<(usize, Event)>,
 }
 
@@ -133,7 +137,7 @@ impl<C: Costs> Clock<C> {
             idle_cpus: machine.cpus,
             runnable: VecDeque::new(),
             places: Vec::new(),
-            waiters: FxHashMap::default(),
+            queues: Queues::default(),
             events: Vec::new(),
         }
     }
@@ -150,7 +154,7 @@ impl<C: Costs> Clock<C> {
         self.due.clear();
         self.runnable.clear();
         self.places.clear();
-        self.waiters.clear();
+        self.queues.clear();
         self.sim.0.timed.set(true);
         self.sim.0.now_ns.set(0);
     }
@@ -172,6 +176,11 @@ impl<C: Costs> Clock<C> {
                     ControlFlow::Continue(())
                 }
                 Due::Spent => self.spent(exec, task, &mut follow),
+                Due::SpunEnough => {
+                    let slept = self.queues.spun_enough(task, time);
+                    self.idle_cpus += u32::from(slept);
+                    ControlFlow::Continue(())
+                }
             };
             if flow.is_break() {
                 return self.ended(Some(Stopped::Asked));
@@ -181,6 +190,7 @@ impl<C: Costs> Clock<C> {
             {
                 self.idle_cpus -= 1;
                 self.places[task].since_ns = self.now_ns;
+                self.queues.runs(task);
                 if self.tell_opening(exec, task, &mut follow).is_break() {
                     return self.ended(Some(Stopped::Asked));
                 }
@@ -283,9 +293,8 @@ impl<C: Costs> Clock<C> {
         follow: &mut impl FnMut(&Exec, &Moment<'_>) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
         loop {
-            let was_paid = std::mem::take(&mut self.places[task].paid);
-            if !was_paid && self.must_wait(exec, task) {
-                self.idle_cpus += 1;
+            self.places[task].paid = false;
+            if self.must_wait(exec, task) {
                 return ControlFlow::Continue(());
             }
             exec.advance(task);
@@ -297,9 +306,11 @@ impl<C: Costs> Clock<C> {
             for id in exec.done().spawned.iter().copied() {
                 self.begin(exec, id);
             }
-            for (_, event) in &events {
-                if let Event::Hold(Hold::Drop(obj) | Hold::Unshare(obj)) = event {
-                    self.hand_over(exec, *obj);
+            for (holder, event) in &events {
+                match event {
+                    Event::Hold(Hold::Take(obj)) => self.queues.owned(*obj, *holder),
+                    Event::Hold(Hold::Drop(obj) | Hold::Unshare(obj)) => self.released(exec, *obj),
+                    _ => {}
                 }
             }
             let (now_ns, step) = (self.now_ns, Some(exec.done().step));
@@ -323,17 +334,17 @@ impl<C: Costs> Clock<C> {
     /// When the next step of the task that just ran one is paid for, if it keeps its processor.
     fn goes_on(&mut self, exec: &Exec, task: usize, finished: bool) -> Option<u64> {
         if finished {
-            self.idle_cpus += 1;
+            self.leaves_cpu(task);
             return None;
         }
         if exec.due_ns(task).is_some_and(|due| due > self.now_ns) {
-            self.idle_cpus += 1;
+            self.leaves_cpu(task);
             self.arrive(exec, task, self.now_ns);
             return None;
         }
         let ran_ns = self.now_ns - self.places[task].since_ns;
         if !self.runnable.is_empty() && ran_ns >= self.machine.slice_ns {
-            self.idle_cpus += 1;
+            self.leaves_cpu(task);
             self.runnable.push_back(task);
             return None;
         }
@@ -348,47 +359,66 @@ impl<C: Costs> Clock<C> {
         }
     }
 
-    /// Whether the announced step of `task` cannot run now; then it waits behind those that came first.
+    /// The task leaves its processor; who spins for a lock of its goes to sleep.
+    fn leaves_cpu(&mut self, task: usize) {
+        self.idle_cpus += 1 + self.queues.leaves_cpu(task);
+    }
+
+    /// Whether the announced step of `task` cannot run now; then it spins or sleeps.
     fn must_wait(&mut self, exec: &Exec, task: usize) -> bool {
-        let guard = exec.guard(task);
-        let (obj, joins_queue) = match guard {
-            Guard::None => return false,
-            Guard::Shared(obj) | Guard::Exclusive(obj) => (obj, self.waiters.contains_key(&obj)),
-            Guard::Clear(obj) => (obj, false),
-        };
-        if !joins_queue && self.sim.is_open(guard) {
+        if exec.is_granted(task) {
             return false;
         }
-        self.waiters.entry(obj).or_default().push_back(task);
-        self.places[task].queued_ns = Some(self.now_ns);
+        let guard = exec.guard(task);
+        let Some(obj) = guard.object() else { return false };
+        let may_spin = self.runnable.is_empty() && self.sim.is_sem(obj);
+        let state = self.sim.lock_state(obj);
+        match self.queues.ask(task, guard, state, may_spin, self.now_ns) {
+            Asked::Taken => return false,
+            Asked::Spins { until_ns } => {
+                if let Some(until_ns) = until_ns {
+                    self.at(until_ns, task, Due::SpunEnough);
+                }
+            }
+            Asked::Sleeps => self.leaves_cpu(task),
+        }
+        let place = &mut self.places[task];
+        place.queued_ns = place.queued_ns.or(Some(self.now_ns));
         true
     }
 
-    /// Gives what was released to those that waited first: `rwsem_mark_wake`, and for bits
-    /// `folio_wake_bit`, where whoever only waits until it is clear goes with the first that takes it.
-    fn hand_over(&mut self, exec: &mut Exec, obj: Object) {
-        let Some(mut queue) = self.waiters.remove(&obj) else { return };
-        let mut stay = VecDeque::new();
-        let mut readers_only = false;
-        while let Some(task) = queue.pop_front() {
-            let guard = exec.guard(task);
-            let reads = matches!(guard, Guard::Shared(_));
-            if !self.sim.is_open(guard) || (readers_only && !reads) {
-                stay.push_back(task);
-                // Behind a writer that cannot go nobody goes, unless readers are going already.
-                if !readers_only {
+    /// A hold of `obj` has ended: tasks that spin for it take it, those that sleep are woken.
+    fn released(&mut self, exec: &mut Exec, obj: Object) {
+        let is_sem = self.sim.is_sem(obj);
+        while let Some(woken) = self.queues.next(
+            obj,
+            |task| exec.guard(task),
+            self.sim.lock_state(obj),
+            is_sem,
+            self.now_ns,
+        ) {
+            let (task, ns) = match woken {
+                Woken::Spinner(task) => (task, self.machine.spin_ns),
+                Woken::Granted(task) | Woken::ToTry(task) => (task, self.machine.wake_ns),
+            };
+            self.places[task].paid = true;
+            let at = self.now_ns.saturating_add(ns);
+            match woken {
+                Woken::Spinner(_) => {
+                    exec.grant(task);
+                    self.queues.granted(task, obj, exec.guard(task));
+                    self.at(at, task, Due::Spent);
+                }
+                Woken::Granted(_) => {
+                    exec.grant(task);
+                    self.queues.granted(task, obj, exec.guard(task));
+                    self.at(at, task, Due::Runnable);
+                }
+                Woken::ToTry(_) => {
+                    self.at(at, task, Due::Runnable);
                     break;
                 }
-                continue;
             }
-            exec.grant(task);
-            self.places[task].paid = true;
-            self.at(self.now_ns.saturating_add(self.machine.wake_ns), task, Due::Runnable);
-            readers_only |= reads;
-        }
-        stay.extend(queue);
-        if !stay.is_empty() {
-            self.waiters.insert(obj, stay);
         }
     }
 }

@@ -309,6 +309,11 @@ impl Exec {
         slot.granted = true;
     }
 
+    /// Whether what `id` waits for was handed over to it.
+    pub(super) fn is_granted(&self, id: usize) -> bool {
+        self.sim.0.slots.borrow()[id].granted
+    }
+
     /// When the medium access that `id` has announced completes; `None` if it waits for none.
     pub(super) fn due_ns(&self, id: usize) -> Option<u64> {
         self.sim.0.slots.borrow()[id].due_ns

@@ -94,6 +94,7 @@ impl<T: State> RwSem<Sim, T> for SimSem<T> {
 
     fn new(rt: &Sim, key: Key, steps: &'static SemSteps, value: T) -> Self {
         let obj = rt.object(key);
+        rt.0.sems.borrow_mut().push(obj);
         rt.holds_now(obj, &value);
         SimSem { sim: rt.clone(), obj, key, steps, data: RefCell::new(value) }
     }
