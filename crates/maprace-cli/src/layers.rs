@@ -21,7 +21,7 @@ impl Layers {
         layers
     }
 
-    pub(crate) fn add<K: LayerKind + Clone>(&mut self, name: &str, kind: K) {
+    pub(crate) fn add<K: LayerKind + Clone + Send + Sync>(&mut self, name: &str, kind: K) {
         self.0.retain(|(known, _)| known != name);
         self.0.push((name.to_owned(), Box::new(kind)));
     }

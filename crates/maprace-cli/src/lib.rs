@@ -65,7 +65,11 @@ impl Maprace {
 
     /// Adds a layer under a name that every command then knows. The last of two with one name counts.
     #[must_use]
-    pub fn layer<K: LayerKind + Clone>(mut self, name: &str, make: impl Fn() -> K) -> Maprace {
+    pub fn layer<K: LayerKind + Clone + Send + Sync>(
+        mut self,
+        name: &str,
+        make: impl Fn() -> K,
+    ) -> Maprace {
         self.layers.add(name, make());
         self
     }

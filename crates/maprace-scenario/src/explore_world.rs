@@ -55,7 +55,7 @@ pub trait Storied: Program {
 }
 
 /// A layer that a command knows by name, in every world there is.
-pub trait AnyLayer {
+pub trait AnyLayer: Send + Sync {
     /// A program for the explorer.
     fn program(&self, plan: &Plan) -> Box<dyn Storied>;
     /// A plan on a virtual clock.
@@ -70,7 +70,7 @@ pub trait AnyLayer {
     ) -> Box<dyn Timed>;
 }
 
-impl<K: LayerKind + Clone> AnyLayer for K {
+impl<K: LayerKind + Clone + Send + Sync> AnyLayer for K {
     fn program(&self, plan: &Plan) -> Box<dyn Storied> {
         Box::new(Planned { kind: self.clone(), plan: plan.clone(), story: Rc::default() })
     }

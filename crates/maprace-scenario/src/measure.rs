@@ -4,9 +4,11 @@
 //! virtual time and for threads; where the times come from is their affair.
 
 mod meter;
+mod run;
 mod stats;
 mod tally;
 
 pub use meter::Meter;
+pub use run::{Outcome, Subject, Virtual};
 pub use stats::{spread, wilson};
 pub use tally::{About, Tally};

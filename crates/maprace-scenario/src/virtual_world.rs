@@ -130,7 +130,7 @@ pub struct Terms {
 }
 
 /// Makes the costs for a world.
-pub type MakeCosts<'a> = &'a dyn Fn(&Sim) -> Box<dyn SeededCosts>;
+pub type MakeCosts<'a> = &'a (dyn Fn(&Sim) -> Box<dyn SeededCosts> + Sync);
 
 /// Costs whose draws can begin anew.
 pub trait SeededCosts: Costs {

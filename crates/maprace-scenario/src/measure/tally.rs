@@ -91,7 +91,7 @@ pub struct About<'a> {
     /// With what.
     pub config: &'a Config,
     /// On what.
-    pub media: &'a str,
+    pub media: String,
     /// At what cost.
     pub costs: Option<&'a str>,
     /// Processors.
@@ -163,7 +163,7 @@ impl Tally {
             cookie,
             knobs: KnobValues(protocol.knobs.values()),
             counterfactual: about.config.is_counterfactual(),
-            media: about.media.to_owned(),
+            media: about.media.clone(),
             costs: about.costs.map(str::to_owned),
             cpus: about.cpus,
             seed: about.seed,
