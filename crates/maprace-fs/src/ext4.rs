@@ -375,6 +375,10 @@ impl<R: Runtime> Layer for Ext4<R> {
             .peek(|tree| self.i_es_lock.peek(|es| self.sb.peek(|sb| self.books_of(tree, es, sb))))
     }
 
+    fn is_settled(&self) -> bool {
+        self.i_data_sem.peek(|_| ()).is_some()
+    }
+
     fn lock(&self) -> Object {
         self.i_data_sem.object()
     }
