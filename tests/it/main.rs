@@ -4,6 +4,7 @@ mod catalogue;
 mod cross_checks;
 mod footprints;
 mod generated;
+mod large;
 mod planted;
 mod support;
 mod threads;

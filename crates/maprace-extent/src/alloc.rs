@@ -39,7 +39,7 @@ impl Allocator {
     /// # Errors
     /// [`NoSpace`] when none is free.
     pub fn take(&mut self, want: u32) -> Result<(Pblk, u32), NoSpace> {
-        let run = *self.free.runs().first().ok_or(NoSpace)?;
+        let run = self.free.runs().next().ok_or(NoSpace)?;
         let len = run.len.min(u64::from(want.max(1)));
         self.free.remove(run.start, run.start + len);
         let fit = |v: u64| u32::try_from(v).expect("the bitmap was made from a u32");
@@ -73,7 +73,7 @@ impl Allocator {
 
     /// How many are free.
     pub fn free(&self) -> u32 {
-        let sum: u64 = self.free.runs().iter().map(|run| run.len).sum();
+        let sum: u64 = self.free.runs().map(|run| run.len).sum();
         u32::try_from(sum).expect("the bitmap was made from a u32")
     }
 

@@ -6,6 +6,7 @@
 use crate::runs::{RunMap, Value};
 use crate::{Blocks, Lblk, Pblk};
 use std::collections::BTreeSet;
+use std::hash::{Hash, Hasher};
 
 /// What the tree says of a block.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -85,6 +86,29 @@ pub struct EsTree {
     seq: u64,
     /// Clusters that are allocated and have delayed blocks: nothing is reserved for them.
     pending: BTreeSet<u32>,
+    suspects: Suspects,
+}
+
+/// Where a cluster may be pending without cause, so that not all of them are asked. It says nothing that
+/// the rest of the tree does not say, so it is no part of what a tree is.
+#[derive(Clone, Debug, Default)]
+struct Suspects {
+    /// Changed since somebody asked.
+    changed: Vec<Blocks>,
+    /// Clusters that have become pending since.
+    fresh: Vec<u32>,
+}
+
+impl PartialEq for Suspects {
+    fn eq(&self, _: &Suspects) -> bool {
+        true
+    }
+}
+
+impl Eq for Suspects {}
+
+impl Hash for Suspects {
+    fn hash<H: Hasher>(&self, _: &mut H) {}
 }
 
 fn span(blocks: Blocks) -> (u64, u64) {
@@ -124,6 +148,7 @@ impl EsTree {
     pub fn insert(&mut self, blocks: Blocks, entry: EsEntry) -> u32 {
         let (lo, hi) = span(blocks);
         let displaced = self.delonly(blocks);
+        self.suspect(blocks);
         self.entries.set(lo, hi, entry);
         displaced
     }
@@ -132,8 +157,15 @@ impl EsTree {
     pub fn remove(&mut self, blocks: Blocks) -> u32 {
         let (lo, hi) = span(blocks);
         let displaced = self.delonly(blocks);
+        self.suspect(blocks);
         self.entries.remove(lo, hi);
         displaced
+    }
+
+    fn suspect(&mut self, blocks: Blocks) {
+        if !self.pending.is_empty() {
+            self.suspects.changed.push(blocks);
+        }
     }
 
     /// `es_reclaim_extents`: drops every entry of `blocks` that is not tagged delayed.
@@ -164,6 +196,7 @@ impl EsTree {
     /// `__insert_pending`: `cluster` has delayed blocks and is allocated.
     pub fn insert_pending(&mut self, cluster: u32) {
         self.pending.insert(cluster);
+        self.suspects.fresh.push(cluster);
     }
 
     /// `__remove_pending`. Returns whether it was pending.
@@ -173,10 +206,16 @@ impl EsTree {
 
     /// Nothing is pending for a cluster of `ratio` blocks without a delayed one.
     pub fn drop_pending(&mut self, ratio: u32) {
-        let mut pending = std::mem::take(&mut self.pending);
+        let Suspects { changed, fresh } = std::mem::take(&mut self.suspects);
+        let met =
+            |blocks: &Blocks| self.pending.range(blocks.lo / ratio..blocks.hi.div_ceil(ratio));
         let cluster = |number: u32| Blocks::new(number * ratio, (number + 1) * ratio);
-        pending.retain(|number| self.any_in(cluster(*number), EsStatus::is_delonly));
-        self.pending = pending;
+        let idle = |number: &u32| !self.any_in(cluster(*number), EsStatus::is_delonly);
+        let suspects = changed.iter().flat_map(met).copied().chain(fresh);
+        let gone: Vec<u32> = suspects.filter(idle).collect();
+        for number in gone {
+            self.pending.remove(&number);
+        }
     }
 
     /// `ext4_is_pending`.
@@ -223,6 +262,63 @@ impl EsTree {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    /// What a test does to a tree with clusters of 4 blocks.
+    #[derive(Clone, Copy, Debug)]
+    enum Act {
+        Insert(u32, u32, EsEntry),
+        Remove(u32, u32),
+        Shrink(u32, u32),
+        Pend(u32),
+        Unpend(u32),
+        Drop,
+    }
+
+    fn act() -> impl Strategy<Value = Act> {
+        let at = || (0u32..24, 1u32..9);
+        let entry = prop_oneof![
+            Just(HOLE),
+            Just(DELAYED),
+            Just(EsEntry { status: EsStatus::Written, pblk: Some(Pblk(9)) }),
+        ];
+        prop_oneof![
+            (at(), entry).prop_map(|((lo, len), entry)| Act::Insert(lo, lo + len, entry)),
+            at().prop_map(|(lo, len)| Act::Remove(lo, lo + len)),
+            at().prop_map(|(lo, len)| Act::Shrink(lo, lo + len)),
+            (0u32..8).prop_map(Act::Pend),
+            (0u32..8).prop_map(Act::Unpend),
+            Just(Act::Drop),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_pending_without_cause_goes(acts in prop::collection::vec(act(), 0..40)) {
+            let mut es = EsTree::default();
+            let mut pending = BTreeSet::new();
+            for act in acts {
+                match act {
+                    Act::Insert(lo, hi, entry) => drop(es.insert(Blocks::new(lo, hi), entry)),
+                    Act::Remove(lo, hi) => drop(es.remove(Blocks::new(lo, hi))),
+                    Act::Shrink(lo, hi) => es.shrink(Blocks::new(lo, hi)),
+                    Act::Pend(cluster) => {
+                        es.insert_pending(cluster);
+                        pending.insert(cluster);
+                    }
+                    Act::Unpend(cluster) => {
+                        prop_assert_eq!(es.remove_pending(cluster), pending.remove(&cluster));
+                    }
+                    Act::Drop => {
+                        es.drop_pending(4);
+                        let blocks = |number: u32| Blocks::new(4 * number, 4 * number + 4);
+                        pending.retain(|n| es.any_in(blocks(*n), EsStatus::is_delonly));
+                    }
+                }
+                prop_assert_eq!(&es.pending, &pending);
+            }
+        }
+    }
 
     const HOLE: EsEntry = EsEntry::bare(EsStatus::Hole);
     const DELAYED: EsEntry = EsEntry::bare(EsStatus::Delayed);

@@ -52,11 +52,14 @@ impl Content {
 
     /// Copies bytes `from..from + len` of `source` to `to`. Bytes that `source` lacks become zero.
     pub fn copy(&mut self, to: u64, source: &Content, from: u64, len: u64) {
-        self.bytes.set(to, to + len, Origin::Zero);
+        let mut next = to;
         for run in source.bytes.range(from, from + len) {
             let at = run.start - from + to;
-            self.bytes.set(at, at + run.len, run.value);
+            self.bytes.set(next, at, Origin::Zero);
+            next = at + run.len;
+            self.bytes.set(at, next, run.value);
         }
+        self.bytes.set(next, to + len, Origin::Zero);
     }
 
     /// Cuts `lo..hi` out: those positions have no content any more.

@@ -113,7 +113,7 @@ impl ExtentTree {
 
     /// How many blocks are allocated.
     pub fn allocated(&self) -> u32 {
-        lblk(self.extents.runs().iter().map(|run| run.len).sum())
+        lblk(self.extents.runs().map(|run| run.len).sum())
     }
 
     /// How many clusters of `ratio` blocks of the medium its blocks are in.
@@ -121,12 +121,18 @@ impl ExtentTree {
         if ratio == 1 {
             return self.allocated();
         }
-        let clusters = |run: &crate::Run<Extent>| {
+        let clusters = |run: crate::Run<Extent>| {
             let first = run.value.pblk.0;
             first / ratio..(first + lblk(run.len)).div_ceil(ratio)
         };
-        let all: BTreeSet<u32> = self.extents.runs().iter().flat_map(clusters).collect();
+        let all: BTreeSet<u32> = self.extents.runs().flat_map(clusters).collect();
         lblk(all.len() as u64)
+    }
+
+    /// The last extent inside `blocks`, cut to them.
+    pub fn last(&self, blocks: Blocks) -> Option<(Blocks, Extent)> {
+        let run = self.extents.last_in(u64::from(blocks.lo), u64::from(blocks.hi))?;
+        Some((Blocks::new(lblk(run.start), lblk(run.end())), run.value))
     }
 
     /// All extents inside `blocks`, in order.

@@ -11,6 +11,7 @@ use maprace_extent::Blocks;
 use maprace_runtime::{
     BitLock, Effect, Foot, Point, Runtime, RwSem, SemSteps, Spin, Step, Traced, sem_steps,
 };
+use smallvec::SmallVec;
 use std::hash::{Hash, Hasher};
 use std::ops::Range;
 use std::sync::Arc;
@@ -50,21 +51,64 @@ struct Slot<R: Runtime> {
     folio: Arc<Folio<R>>,
     /// References beside the cache's own and the page table's.
     refs: u32,
-    dirty: bool,
-    writeback: bool,
+}
+
+/// A tag of the folios, by index: who looks for it passes over 64 that lack it at once.
+#[derive(Default)]
+struct Tags(SmallVec<[u64; 1]>);
+
+impl Tags {
+    fn is_set(&self, index: u32) -> bool {
+        self.first(index..index + 1).is_some()
+    }
+
+    fn set(&mut self, index: u32, tagged: bool) {
+        let (word, bit) = ((index / 64) as usize, 1 << (index % 64));
+        if tagged && self.0.len() <= word {
+            self.0.resize(word + 1, 0);
+        }
+        match self.0.get_mut(word) {
+            Some(bits) if tagged => *bits |= bit,
+            Some(bits) => *bits &= !bit,
+            None => {}
+        }
+    }
+
+    fn first(&self, at: Range<u32>) -> Option<u32> {
+        let mut index = at.start;
+        while index < at.end {
+            let bits = self.0.get((index / 64) as usize)? >> (index % 64);
+            if bits != 0 {
+                return Some(index + bits.trailing_zeros()).filter(|found| *found < at.end);
+            }
+            index = (index / 64 + 1) * 64;
+        }
+        None
+    }
+
+    /// Those of `at` that have it, in order.
+    fn among(&self, at: Range<u32>) -> Vec<u32> {
+        let next = |found: &u32| self.first(found + 1..at.end);
+        std::iter::successors(self.first(at.clone()), next).collect()
+    }
 }
 
 /// What the cell holds.
 pub(crate) struct Pages<R: Runtime> {
     slots: Vec<Option<Slot<R>>>,
+    dirty: Tags,
+    writeback: Tags,
     ptes: Vec<Pte>,
 }
 
 impl<R: Runtime> Hash for Pages<R> {
     fn hash<H: Hasher>(&self, state: &mut H) {
         for slot in &self.slots {
-            let key =
-                slot.as_ref().map(|s| (s.folio.lock.identity(), s.refs, s.dirty, s.writeback));
+            let key = slot.as_ref().map(|slot| {
+                let index = slot.folio.index;
+                let tags = (self.dirty.is_set(index), self.writeback.is_set(index));
+                (slot.folio.lock.identity(), slot.refs, tags)
+            });
             key.hash(state);
         }
         self.ptes.hash(state);
@@ -121,17 +165,15 @@ impl<R: Runtime> Pages<R> {
 
     /// Tags the folio dirty or clean.
     pub(crate) fn tag_dirty(&mut self, index: u32, dirty: bool) {
-        if let Some(slot) = self.slot(index) {
-            slot.dirty = dirty;
+        if self.slot(index).is_some() {
+            self.dirty.set(index, dirty);
         }
     }
 
     /// Tags the folio as under writeback or not.
     fn tag_writeback(&mut self, folio: &FolioRef<R>, writeback: bool) {
-        if self.is_here(folio)
-            && let Some(slot) = self.slot(folio.index)
-        {
-            slot.writeback = writeback;
+        if self.is_here(folio) {
+            self.writeback.set(folio.index, writeback);
         }
     }
 
@@ -139,6 +181,8 @@ impl<R: Runtime> Pages<R> {
     pub(crate) fn remove(&mut self, folio: &FolioRef<R>) {
         if self.is_here(folio) {
             self.slots[folio.index as usize] = None;
+            self.dirty.set(folio.index, false);
+            self.writeback.set(folio.index, false);
         }
         folio.with(|state| state.in_cache = false);
         self.lower_pte(folio.index, Pte::None);
@@ -172,7 +216,12 @@ impl<R: Runtime> AddressSpace<R> {
             i_pages: Spin::new(
                 rt,
                 Kind::IPages.key(),
-                Pages { slots: Vec::new(), ptes: Vec::new() },
+                Pages {
+                    slots: Vec::new(),
+                    dirty: Tags::default(),
+                    writeback: Tags::default(),
+                    ptes: Vec::new(),
+                },
             ),
         }
     }
@@ -227,7 +276,7 @@ impl<R: Runtime> AddressSpace<R> {
         }
         if pages.slots[at].is_none() {
             let folio = Folio::new(&self.rt, index, self.geometry.blocks_in(index));
-            pages.slots[at] = Some(Slot { folio, refs: 0, dirty: false, writeback: false });
+            pages.slots[at] = Some(Slot { folio, refs: 0 });
         }
         pages.take(index).expect("it was put there if it was not")
     }
@@ -327,8 +376,7 @@ impl<R: Runtime> AddressSpace<R> {
             ))
         };
         self.step(&GET_TAG, foot, |pages| {
-            let is_dirty = |i: &u32| pages.slot(*i).is_some_and(|slot| slot.dirty);
-            let dirty: Vec<u32> = at.clone().filter(is_dirty).collect();
+            let dirty = pages.dirty.among(at.clone());
             dirty.into_iter().filter_map(|i| pages.take(i)).collect()
         })
         .await
@@ -367,9 +415,8 @@ impl<R: Runtime> AddressSpace<R> {
         let foot = || self.touch(Place::Writeback, at.clone(), Effect::Read);
         let busy: Vec<FolioRef<R>> = self
             .step(&GET_WRITEBACK, foot, |pages| {
-                let busy = |i: &u32| pages.slot(*i).is_some_and(|slot| slot.writeback);
-                let indices: Vec<u32> = at.clone().filter(busy).collect();
-                indices.into_iter().filter_map(|i| pages.folio(i)).collect()
+                let busy = pages.writeback.among(at.clone());
+                busy.into_iter().filter_map(|i| pages.folio(i)).collect()
             })
             .await;
         for folio in busy {
@@ -432,5 +479,24 @@ impl<R: Runtime> AddressSpace<R> {
             }
         })
         .await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_are_found_in_order_over_the_ends_of_words() {
+        let mut tags = Tags::default();
+        let all = [0, 3, 63, 64, 130, 200];
+        all.iter().for_each(|index| tags.set(*index, true));
+        tags.set(3, false);
+        tags.set(9_999, false);
+        assert_eq!(tags.among(0..1_000), [0, 63, 64, 130, 200]);
+        assert_eq!(tags.among(1..64), [63]);
+        assert_eq!(tags.among(64..200), [64, 130]);
+        assert_eq!(tags.among(65..65), []);
+        assert!(tags.is_set(130) && !tags.is_set(3) && !tags.is_set(9_999));
     }
 }

@@ -19,7 +19,7 @@ use crate::journal::Handle;
 use crate::layer::{Delay, Layer, LayerKind, Mapping, Removal, Status};
 use crate::places::Kind;
 use crate::protocol::{DaMap, Protocol, dispatch_da_map};
-use crate::setup::{EsAtStart, Planted, Setup};
+use crate::setup::{Cover, EsAtStart, Planted, Setup};
 use crate::{Accounting, Cookie, Errno, Knobs, Order, Switch};
 use maprace_extent::{
     Allocator, Blocks, EsEntry, EsStatus, EsTree, Extent, ExtentTree, Pblk, Space,
@@ -279,14 +279,14 @@ fn places_at_start(
 fn es_at_start(setup: &Setup, tree: &ExtentTree) -> EsTree {
     let whole = Blocks::new(0, setup.file_blocks());
     let mut es = EsTree::default();
-    let prefaulted = |lblk| setup.file.prefault.iter().any(|b| b.contains(lblk));
+    let prefault = Cover::of(&setup.file.prefault);
     for lblk in whole.iter() {
         let want = Blocks::one(lblk);
         let cached = match setup.file.es {
             EsAtStart::Cold => None,
             EsAtStart::Full => Some(tree.lookup(want)),
             EsAtStart::Hole => match tree.lookup(want) {
-                Some(found) => prefaulted(lblk).then_some(Some(found)),
+                Some(found) => prefault.contains(lblk).then_some(Some(found)),
                 None => Some(None),
             },
         };
@@ -395,6 +395,10 @@ impl<R: Runtime> Layer for Ext4<R> {
     fn books(&self) -> Option<Books> {
         self.i_data_sem
             .peek(|tree| self.i_es_lock.peek(|es| self.sb.peek(|sb| self.books_of(tree, es, sb))))
+    }
+
+    fn is_settled(&self) -> bool {
+        self.i_data_sem.peek(|_| ()).is_some()
     }
 
     fn lock(&self) -> Object {

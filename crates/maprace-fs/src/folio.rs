@@ -6,6 +6,7 @@ use crate::layer::{Mapping, Status};
 use crate::places::Kind;
 use maprace_extent::{Blocks, Content, Pblk};
 use maprace_runtime::{BitLock, Runtime, Spin, Step};
+use smallvec::{SmallVec, smallvec};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
@@ -49,7 +50,7 @@ pub(crate) struct BlockState {
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct FolioState {
     pub(crate) first: u32,
-    pub(crate) blocks: Vec<BlockState>,
+    pub(crate) blocks: SmallVec<[BlockState; 1]>,
     pub(crate) bytes: Content,
     /// `folio->mapping`: still in the page cache.
     pub(crate) in_cache: bool,
@@ -91,7 +92,7 @@ impl<R: Runtime> Folio<R> {
     pub(crate) fn new(rt: &R, index: u32, blocks: Blocks) -> Arc<Folio<R>> {
         let state = FolioState {
             first: blocks.lo,
-            blocks: vec![BlockState::default(); blocks.len() as usize],
+            blocks: smallvec![BlockState::default(); blocks.len() as usize],
             bytes: Content::default(),
             in_cache: true,
         };

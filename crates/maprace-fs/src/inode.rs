@@ -8,7 +8,7 @@ use crate::folio::FolioRef;
 use crate::journal::Journal;
 use crate::layer::{Layer, Mapping};
 use crate::places::{I_SIZE, Kind};
-use crate::setup::{Geometry, Planted, Setup};
+use crate::setup::{Cover, Geometry, Planted, Setup};
 use crate::{Cookie, Errno, Knobs, Order};
 use maprace_extent::{Blocks, Content, Origin};
 use maprace_runtime::{Effect, Foot, Runtime, RwSem, SemSteps, Spin, Step, sem_steps};
@@ -102,22 +102,21 @@ impl<L: Layer> Inode<L> {
 
     /// Puts the folios there that were prefaulted or are dirty.
     fn fill_cache(&self, setup: &Setup) {
-        let dirty = |lblk| setup.file.dirty.iter().any(|b| b.contains(lblk));
-        let here = |lblk| dirty(lblk) || setup.file.prefault.iter().any(|b| b.contains(lblk));
+        let (dirty, prefault) = (Cover::of(&setup.file.dirty), Cover::of(&setup.file.prefault));
         for index in self.geometry.folios_of(Blocks::new(0, setup.file_blocks())) {
             let blocks = self.geometry.blocks_in(index);
-            if !blocks.iter().any(here) {
+            let (is_dirty, is_faulted) = (dirty.meets(blocks), prefault.meets(blocks));
+            if !is_dirty && !is_faulted {
                 continue;
             }
             self.mapping.nested(|pages| {
                 let folio = self.mapping.get_or_add(pages, index);
                 for lblk in blocks.iter() {
-                    self.fill_block(&folio, lblk, dirty(lblk).then_some(setup.file.size));
+                    let end = dirty.contains(lblk).then_some(setup.file.size);
+                    self.fill_block(&folio, lblk, end);
                 }
-                pages.tag_dirty(index, blocks.iter().any(dirty));
-                let faulted =
-                    blocks.iter().any(|b| setup.file.prefault.iter().any(|p| p.contains(b)));
-                if faulted {
+                pages.tag_dirty(index, is_dirty);
+                if is_faulted {
                     *pages.pte(index) = crate::cache::Pte::ReadOnly;
                 }
                 pages.put(&folio);
@@ -365,23 +364,29 @@ impl<L: Layer> Inode<L> {
     pub fn content_now(&self, cached: bool) -> Content {
         let mut content = Content::default();
         let folios = self.mapping.peek(|pages| pages.all());
+        let mut folios = folios.iter().peekable();
         for lblk in self.geometry.blocks_of(0, self.size_now()).iter() {
             let (lo, hi) = self.geometry.bytes_of(Blocks::one(lblk));
             let index = lblk / self.geometry.folio_blocks;
-            let folio = folios.iter().find(|folio| folio.index == index);
-            let in_cache = folio.and_then(|folio| {
+            while folios.next_if(|folio| folio.index < index).is_some() {}
+            let folio = folios.peek().filter(|folio| folio.index == index);
+            let in_cache = folio.is_some_and(|folio| {
                 folio.with(|state| {
                     let block = *state.block(lblk);
                     let counts = block.uptodate && (cached || block.dirty);
-                    counts.then(|| state.bytes.clone())
+                    if counts {
+                        content.copy(lo, &state.bytes, lo, hi - lo);
+                    }
+                    counts
                 })
             });
-            let bytes = match (in_cache, self.layer.place_of(lblk)) {
-                (Some(bytes), _) => bytes,
-                (None, Some((pblk, true))) => self.device.peek(pblk, lo),
-                (None, _) => Content::default(),
-            };
-            content.copy(lo, &bytes, lo, hi - lo);
+            if !in_cache {
+                let bytes = match self.layer.place_of(lblk) {
+                    Some((pblk, true)) => self.device.peek(pblk, lo),
+                    _ => Content::default(),
+                };
+                content.copy(lo, &bytes, lo, hi - lo);
+            }
         }
         content
     }

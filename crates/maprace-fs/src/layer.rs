@@ -144,6 +144,11 @@ pub trait Layer: Sized + 'static {
 
     /// The state that checkers compare, unless somebody is in the middle of changing it. Not a step.
     fn books(&self) -> Option<Books>;
+    /// Whether nobody is in the middle of changing it: whether there are [`Layer::books`], for whoever
+    /// asks often and wants no more. Not a step.
+    fn is_settled(&self) -> bool {
+        self.books().is_some()
+    }
     /// The lock whose release ends a change of the books.
     fn lock(&self) -> Object;
     /// Where block `lblk` of the file is on the medium and whether it is written. Not a step.

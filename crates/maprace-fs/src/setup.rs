@@ -3,6 +3,7 @@
 use crate::{Order, Protocol};
 use maprace_extent::Blocks;
 use maprace_media::{Instantly, Medium};
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// Sizes.
@@ -88,6 +89,40 @@ pub struct FileAtStart {
     pub prefault: Vec<Blocks>,
     /// What the status tree has.
     pub es: EsAtStart,
+}
+
+/// The blocks of some ranges, to ask about one after the other: there may be many of either.
+#[derive(Debug)]
+pub(crate) struct Cover<'a>(Cow<'a, [Blocks]>);
+
+impl Cover<'_> {
+    /// `ranges` in any order; they may overlap.
+    pub(crate) fn of(ranges: &[Blocks]) -> Cover<'_> {
+        if ranges.is_sorted_by(|a, b| a.hi <= b.lo) {
+            return Cover(Cow::Borrowed(ranges));
+        }
+        let mut sorted = ranges.to_vec();
+        sorted.sort_unstable_by_key(|blocks| blocks.lo);
+        sorted.dedup_by(|next, last| {
+            let meets = next.lo <= last.hi;
+            if meets {
+                last.hi = last.hi.max(next.hi);
+            }
+            meets
+        });
+        Cover(Cow::Owned(sorted))
+    }
+
+    /// Whether `lblk` is in one of them.
+    pub(crate) fn contains(&self, lblk: u32) -> bool {
+        let at = self.0.partition_point(|blocks| blocks.hi <= lblk);
+        self.0.get(at).is_some_and(|blocks| blocks.contains(lblk))
+    }
+
+    /// Whether one of `blocks` is.
+    pub(crate) fn meets(&self, blocks: Blocks) -> bool {
+        blocks.iter().any(|lblk| self.contains(lblk))
+    }
 }
 
 /// A bug planted in a path of the model, for the tests of the checkers.
@@ -210,11 +245,32 @@ impl Setup {
 
     /// The blocks that are delayed at the start: dirty over a hole, each once.
     pub fn delayed_blocks(&self) -> impl Iterator<Item = u32> + '_ {
-        let has = |ranges: &[Blocks], lblk| ranges.iter().any(|b| b.contains(lblk));
-        let file = &self.file;
+        let FileAtStart { written, unwritten, dirty, .. } = &self.file;
+        let [written, unwritten, dirty] = [written, unwritten, dirty].map(|all| Cover::of(all));
         Blocks::new(0, self.file_blocks()).iter().filter(move |lblk| {
-            let allocated = has(&file.written, *lblk) || has(&file.unwritten, *lblk);
-            has(&file.dirty, *lblk) && !allocated
+            let allocated = written.contains(*lblk) || unwritten.contains(*lblk);
+            dirty.contains(*lblk) && !allocated
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cover_has_what_one_of_its_ranges_has_in_any_order() {
+        let all = [(7, 9), (2, 4), (3, 6), (12, 12), (9, 10), (2, 3)];
+        let all = all.map(|(lo, hi)| Blocks::new(lo, hi));
+        for len in 0..=all.len() {
+            let cover = Cover::of(&all[..len]);
+            for lblk in 0..14 {
+                let has = all[..len].iter().any(|blocks| blocks.contains(lblk));
+                assert_eq!(cover.contains(lblk), has, "{lblk} of {len}");
+                assert_eq!(cover.meets(Blocks::one(lblk)), has);
+            }
+        }
+        assert!(Cover::of(&all).meets(Blocks::new(0, 3)));
+        assert!(!Cover::of(&all).meets(Blocks::new(10, 14)));
     }
 }

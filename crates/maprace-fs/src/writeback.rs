@@ -111,7 +111,7 @@ async fn prepare<L: Layer>(
         run.push(folio);
     } else {
         map_and_submit(inode, run).await;
-        submit_folio(inode, folio, Vec::new(), ready).await;
+        submit_folio(inode, folio, &[], ready).await;
     }
 }
 
@@ -131,7 +131,7 @@ async fn map_and_submit<L: Layer>(inode: &Arc<Inode<L>>, run: &mut Vec<FolioRef<
     match map_run(inode, run).await {
         Ok(unwritten) => {
             for folio in std::mem::take(run) {
-                submit_folio(inode, folio, unwritten.clone(), &mut io).await;
+                submit_folio(inode, folio, &unwritten, &mut io).await;
             }
             submit(inode, io);
         }
@@ -156,8 +156,7 @@ async fn map_run<L: Layer>(
             let map = map.assert_answers(rest);
             for lblk in map.blocks.iter() {
                 let pblk = map.pblk_of(lblk).expect("writeback maps to a place");
-                let folio = run.iter().find(|f| f.with(|state| state.range().contains(lblk)));
-                let folio = folio.expect("the block is of the run");
+                let folio = folio_of(run, lblk / inode.geometry.folio_blocks);
                 folio.with(|state| state.block(lblk).buffer = Buffer::Mapped(pblk));
             }
             if map.status == Status::Unwritten {
@@ -167,6 +166,12 @@ async fn map_run<L: Layer>(
         }
     }
     Ok(unwritten)
+}
+
+/// The folio at `index` of a run of adjacent ones, which it is in.
+fn folio_of<R: Runtime>(run: &[FolioRef<R>], index: u32) -> &FolioRef<R> {
+    let first = run.first().map_or(index, |folio| folio.index);
+    run.get((index - first) as usize).expect("the block is of the run")
 }
 
 /// `mpage_add_bh_to_extent`: the dirty unmapped blocks of the run, adjacent ones of one state together.
@@ -191,10 +196,11 @@ fn extents_to_map<R: Runtime>(run: &[FolioRef<R>]) -> Vec<(Blocks, bool)> {
 }
 
 /// `mpage_submit_folio` and `ext4_bio_write_folio`: dirty state off, writeback bit on, unlocked.
+/// `unwritten`: what was mapped so, in order; what of it is in the folio has to be converted.
 async fn submit_folio<L: Layer>(
     inode: &Inode<L>,
     folio: FolioRef<L::Rt>,
-    unwritten: Vec<Blocks>,
+    unwritten: &[Blocks],
     io: &mut IoEnd<L::Rt>,
 ) {
     let dirty = inode.mapping.clear_dirty_for_io(&folio).await;
@@ -206,7 +212,9 @@ async fn submit_folio<L: Layer>(
         dirty.iter().map(place).collect()
     });
     let range = folio.with(|state| state.range());
-    io.unwritten.extend(unwritten.iter().map(|b| b.within(range)).filter(|b| !b.is_empty()));
+    let first = unwritten.partition_point(|blocks| blocks.hi <= range.lo);
+    let here = unwritten[first..].iter().take_while(|blocks| blocks.lo < range.hi);
+    io.unwritten.extend(here.map(|blocks| blocks.within(range)));
     start_io(inode, folio, places, io).await;
 }
 

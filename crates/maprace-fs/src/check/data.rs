@@ -121,7 +121,9 @@ impl Truth {
 
     /// Somebody has written there.
     pub(crate) fn not_reserved_only(&mut self, blocks: Blocks) {
-        self.reserved_only.retain(|lblk| !blocks.contains(*lblk));
+        while let Some(lblk) = self.reserved_only.range(blocks.iter()).next().copied() {
+            self.reserved_only.remove(&lblk);
+        }
     }
 
     /// Whether a short write has left block `lblk` reserved.

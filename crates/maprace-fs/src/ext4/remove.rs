@@ -41,7 +41,7 @@ impl<R: Runtime> Ext4<R> {
             return tree;
         }
         loop {
-            let Some((piece, extent)) = tree.extents(blocks).last() else { return tree };
+            let Some((piece, extent)) = tree.last(blocks) else { return tree };
             if !handle.take_credit() {
                 tree = self.restart(tree, handle).await;
                 continue;

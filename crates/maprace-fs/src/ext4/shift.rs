@@ -64,7 +64,7 @@ impl<R: Runtime> Ext4<R> {
         let mut rest = Blocks::new(shift.from, EVERYTHING.hi);
         loop {
             let down = shift.to < shift.from;
-            let next = if down { tree.extents(rest).next() } else { tree.extents(rest).last() };
+            let next = if down { tree.extents(rest).next() } else { tree.last(rest) };
             let Some((piece, _)) = next else { return Ok(()) };
             if !handle.take_credit() {
                 tree = self.restart(tree, handle).await;
