@@ -30,6 +30,7 @@ mod schedule;
 mod shrink;
 mod sources;
 mod suggest;
+mod sweep;
 mod verdict;
 mod virtual_world;
 mod vocabulary;
@@ -54,6 +55,7 @@ pub use range::{BlockRange, ByteRange, Range, RangeError};
 pub use schedule::{Driver, HEADER_KEYS, Item, Mismatch, MismatchKind, Run, Schedule, TaskView};
 pub use shrink::{Shrunk, Trial, shrink};
 pub use sources::{citation, documented};
+pub use sweep::{SweepKey, SweepSpec, SweepValue, nanoseconds};
 pub use verdict::{
     Expected, Found, Judgement, KnobValues, Machine, Paint, Question, Row, SCHEMA, SCHEMA_ROWS,
     Verdict, Verdicts, judge, page, table,

@@ -123,6 +123,9 @@ pub struct Measured {
     pub cpus: u32,
     /// Where draws began.
     pub seed: u64,
+    /// Each task starts at a time drawn evenly from 0 to so many nanoseconds; `None`: at fixed times, or
+    /// on threads when it comes.
+    pub starts_within_ns: Option<u64>,
     /// How often it was run from the start.
     pub rounds: u64,
     /// Rounds in which a checker failed.

@@ -111,6 +111,7 @@ impl FromStr for Workload {
     fn from_str(text: &str) -> Result<Workload, ErrorKind> {
         let mut workload = Workload::default();
         (workload.writers, workload.storers, workload.fallocators) = (0, 0, 0);
+        let has_chunk = text.split(',').any(|part| part.starts_with("chunk="));
         for part in text.split(',') {
             let (key, value) = part.split_once('=').unwrap_or((part, ""));
             let Some(known) = WORKLOAD_KEYS.iter().find(|known| known.key == key) else {
@@ -119,6 +120,9 @@ impl FromStr for Workload {
                 return Err(ErrorKind::Unknown { what, typed, known });
             };
             workload.set(known.key, value).ok_or_else(|| refused(value, known))?;
+        }
+        if !has_chunk {
+            workload.chunk = workload.chunk.min(workload.file);
         }
         workload.checked()
     }

@@ -143,12 +143,12 @@ impl Virtual<'_> {
         });
         let (tally, mut windows) = sums.into_inner().expect("nobody panicked while holding it");
         windows.sort_by_key(|(number, _)| *number);
-        let measured = tally.measured(&self.about());
+        let measured = tally.measured(&self.about(&starts));
         let cut = measured.rounds < self.rounds();
         Outcome { measured, windows, cut }
     }
 
-    fn about(&self) -> About<'_> {
+    fn about(&self, starts: &Starts) -> About<'_> {
         About {
             world: "virtual",
             subject: self.name,
@@ -157,6 +157,10 @@ impl Virtual<'_> {
             costs: Some(self.costs),
             cpus: self.terms.machine.cpus,
             seed: self.seed,
+            starts_within_ns: match starts {
+                Starts::Drawn { within_ns } => Some(*within_ns),
+                Starts::At(_) => None,
+            },
         }
     }
 }

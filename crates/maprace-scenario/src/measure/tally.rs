@@ -98,6 +98,8 @@ pub struct About<'a> {
     pub cpus: u32,
     /// The seed.
     pub seed: u64,
+    /// How late tasks may start, where that is drawn.
+    pub starts_within_ns: Option<u64>,
 }
 
 impl Tally {
@@ -167,6 +169,7 @@ impl Tally {
             costs: about.costs.map(str::to_owned),
             cpus: about.cpus,
             seed: about.seed,
+            starts_within_ns: about.starts_within_ns,
             rounds: self.rounds,
             damaged: self.damaged,
             damage: wilson(self.damaged, self.rounds, 1.0),
