@@ -5,15 +5,14 @@
 //! machine, so a record of threads stands under `machine` wherever it is shown. `docs/METRICS.md`
 //! defines every figure. Nothing is measured here.
 
-use crate::verdict::KnobValues;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// The name and version of the format of [`Measured`] as JSON.
 pub const SCHEMA_MEASURED: &str = "maprace.measured/1";
 
 /// A distribution.
-#[derive(Clone, PartialEq, Debug, Default, Serialize)]
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub struct Spread {
     /// How many values.
     pub count: u64,
@@ -34,7 +33,7 @@ pub struct Spread {
 }
 
 /// An estimate with its 95 % confidence interval.
-#[derive(Clone, Copy, PartialEq, Debug, Default, Serialize)]
+#[derive(Clone, Copy, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub struct Estimate {
     /// The estimate.
     pub value: f64,
@@ -45,12 +44,12 @@ pub struct Estimate {
 }
 
 /// What was seen of one kind of window.
-#[derive(Clone, PartialEq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct WindowSeen {
     /// `W1` to `W6`.
-    pub name: &'static str,
+    pub name: String,
     /// From what to what, in a line.
-    pub what: &'static str,
+    pub what: String,
     /// How long it was open, in nanoseconds.
     pub length: Spread,
     /// The blocks at risk in one, in blocks.
@@ -66,7 +65,7 @@ pub struct WindowSeen {
 }
 
 /// What an operation pays.
-#[derive(Clone, PartialEq, Debug, Default, Serialize)]
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub struct Paid {
     /// Operations that ended.
     pub operations: u64,
@@ -95,12 +94,12 @@ pub struct Paid {
 }
 
 /// A measurement of one scenario or workload in one configuration.
-#[derive(Clone, PartialEq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Measured {
     /// [`SCHEMA_MEASURED`].
-    pub schema: &'static str,
+    pub schema: String,
     /// `virtual` or `threads`.
-    pub world: &'static str,
+    pub world: String,
     /// The scenario's name, or the workload as it was typed.
     pub subject: String,
     /// The layer's name.
@@ -108,11 +107,11 @@ pub struct Measured {
     /// The preset's name.
     pub protocol: String,
     /// The order of buffered writes.
-    pub order: &'static str,
+    pub order: String,
     /// `off`, `late`, `on`; `None` where the order has no cookies.
-    pub cookie: Option<&'static str>,
+    pub cookie: Option<String>,
     /// Every knob with the value in force.
-    pub knobs: KnobValues,
+    pub knobs: BTreeMap<String, String>,
     /// Whether no kernel ever had these knobs.
     pub counterfactual: bool,
     /// The medium's profile; `instant` for one that takes no time.
@@ -156,7 +155,7 @@ impl Measured {
 }
 
 /// One value of what is swept, and what was measured there.
-#[derive(Clone, PartialEq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct SweepPoint {
     /// The value, as a number.
     pub x: f64,
@@ -167,12 +166,12 @@ pub struct SweepPoint {
 }
 
 /// A sweep over one setting.
-#[derive(Clone, PartialEq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Sweep {
     /// `folios`, `folio-size`, `cpus`, `latency` or `offset`.
     pub key: String,
     /// What its numbers count.
-    pub unit: &'static str,
+    pub unit: String,
     /// Ascending.
     pub points: Vec<SweepPoint>,
     /// Whether it was ended before its last value.
