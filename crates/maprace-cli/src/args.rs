@@ -7,8 +7,8 @@ use crate::media::MediaArgs;
 use crate::values::{self, Setting};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use maprace_explore::Engine;
-use maprace_fs::{Order, Protocol};
-use maprace_scenario::OpKind;
+use maprace_fs::{Cookie, Order, Protocol};
+use maprace_scenario::{OpKind, SweepSpec, Workload};
 use std::path::PathBuf;
 
 /// The command line.
@@ -188,6 +188,61 @@ pub(crate) struct CompareArgs {
     pub(crate) search: SearchArgs,
     #[command(flatten)]
     pub(crate) diagram: DiagramArgs,
+    #[command(flatten)]
+    pub(crate) measure: MeasureArgs,
+}
+
+/// What to measure, and where it goes.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Measuring")]
+pub(crate) struct MeasureArgs {
+    /// Worlds: explore, virtual, threads; all of them if none is named
+    #[arg(long = "world", value_name = "WORLD", value_delimiter = ',', value_parser = values::world)]
+    pub(crate) worlds: Vec<WorldName>,
+    /// Cookies of iomap order: off, late, on; all of them if none is named and none is set
+    #[arg(long = "cookie", value_name = "COOKIE", value_delimiter = ',', value_parser = values::cookie)]
+    pub(crate) cookies: Vec<Cookie>,
+    /// Media: profiles by name or file, instant, or fixed:10us; the first profile if none is named
+    #[arg(long, value_name = "MEDIA", value_delimiter = ',')]
+    pub(crate) media: Vec<String>,
+    /// The table of costs: a name or a file; `costs` lists them
+    #[arg(long, value_name = "TABLE")]
+    pub(crate) costs: Option<String>,
+    /// Processors in virtual time, 1 to 1024; 2 for scenarios and 32 for workloads if not typed
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    #[arg(allow_negative_numbers = true)]
+    pub(crate) cpus: Option<u32>,
+    /// Rounds of a scenario, 1 to 10^9
+    #[arg(long, value_name = "N", default_value_t = 1000, allow_negative_numbers = true)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
+    pub(crate) rounds: u64,
+    /// A crowd on one file instead of scenarios, such as w=4,m=4,f=1,r=8,file=1g,hit=0.9; may be repeated
+    #[arg(long = "workload", value_name = "KEY=VALUE,..", conflicts_with = "scenarios")]
+    pub(crate) workloads: Vec<Workload>,
+    /// One setting, several values: folios=1,4,16 folio-size=4k,1m cpus=1,8 latency=0,10us
+    /// offset=-1us..1us/10ns
+    #[arg(long, value_name = "KEY=VALUES", allow_hyphen_values = true)]
+    pub(crate) sweep: Option<SweepSpec>,
+    /// Write every window of every round into a CSV file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) csv: Option<PathBuf>,
+    /// Keep what is measured in a file as it is finished, so that --resume can go on from it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) state: Option<PathBuf>,
+    /// Go on from the file of --state: what is finished there is not measured again
+    #[arg(long, requires = "state")]
+    pub(crate) resume: bool,
+    /// Replace files that exist
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+/// Where tasks run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum WorldName {
+    Explore,
+    Virtual,
+    Threads,
 }
 
 /// `explore`.

@@ -2,38 +2,50 @@
 
 use crate::answer::{Answer, Context, DAMAGE, INCOMPLETE};
 use crate::failure::Failure;
+use crate::measure;
 use crate::plan::Compare;
 use crate::search::{Bar, Explored, search};
 use maprace_scenario::{Judgement, Row, Verdict, Verdicts, table};
 use std::cmp::Reverse;
 
-/// Explores every row, and answers with the table and the shortest counterexample, or with JSON.
+/// Explores every row and measures what is asked for; answers with the tables and the shortest
+/// counterexample, or with JSON.
 pub(crate) fn run(context: &Context<'_>, plan: &Compare) -> Result<Answer, Failure> {
     let bar = Bar::new(context);
     let mut found = Vec::new();
-    for (name, subject) in &plan.subjects {
+    for (name, subject) in plan.subjects.iter().filter(|_| plan.measure.explores) {
         for config in &plan.configs {
             found.push((name, search(context, &bar, subject, config, &plan.search)?));
         }
     }
+    let timed = match plan.measure.is_virtual {
+        true => measure::run(context, &bar, plan)?,
+        false => measure::Found::default(),
+    };
     drop(bar);
     let verdicts = || found.iter().map(|(_, explored)| &explored.verdict);
-    let code = code_of(verdicts());
+    let code = match code_of(verdicts()) {
+        0 if timed.cut => INCOMPLETE,
+        code => code,
+    };
     if plan.search.json {
-        let text = serde_json::to_string_pretty(&Verdicts::of(verdicts()))? + "\n";
+        let mut rows = Verdicts::of(verdicts());
+        (rows.measured, rows.sweeps) = (&timed.measured, &timed.sweeps);
+        let text = serde_json::to_string_pretty(&rows)? + "\n";
         return Ok(Answer { text, code, ..Answer::default() });
     }
     let rows: Vec<Row<'_>> =
         found.iter().map(|(name, e)| Row { name, verdict: &e.verdict }).collect();
-    let mut text = table(plan.heading, &rows, context.paint);
-    let shortest = shortest(found.iter().map(|(_, explored)| explored));
-    if plan.draw
-        && let Some(drawing) = shortest.and_then(|found| found.drawing(context.paint))
-    {
-        text += "\n";
-        text += &drawing;
+    let mut parts = Vec::new();
+    if !rows.is_empty() {
+        parts.push(table(plan.heading, &rows, context.paint));
     }
-    Ok(Answer { text, code, ..Answer::default() })
+    let shortest = shortest(found.iter().map(|(_, explored)| explored));
+    parts.extend(shortest.filter(|_| plan.draw).and_then(|found| found.drawing(context.paint)));
+    parts.push(measure::table(&timed.measured, context.paint));
+    parts.push(measure::sweeps(&timed.sweeps));
+    parts.retain(|part| !part.is_empty());
+    Ok(Answer { text: parts.join("\n"), code, ..Answer::default() })
 }
 
 /// The one with the least contrived damage: fewest preemptions, then switches, then steps; of equals

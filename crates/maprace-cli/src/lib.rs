@@ -29,6 +29,7 @@ mod hunt;
 mod layers;
 mod lists;
 mod machine;
+mod measure;
 mod media;
 mod plan;
 mod replay;

@@ -6,9 +6,10 @@ use crate::args::{
     SearchArgs,
 };
 use crate::failure::Failure;
+use crate::measure::Measure;
 use crate::values::{Setting, newest_release, order, protocol, turned};
 use maprace_explore::{Budget, Engine};
-use maprace_fs::Order;
+use maprace_fs::{Cookie, Order};
 use maprace_fs::protocol::{PRESETS, Protocol};
 use maprace_scenario::{Config, Plan, Scenario, Schedule};
 
@@ -74,6 +75,7 @@ pub(crate) struct Compare {
     pub(crate) configs: Vec<Config>,
     pub(crate) search: Search,
     pub(crate) draw: bool,
+    pub(crate) measure: Measure,
 }
 
 /// One schedule of one scenario.
@@ -147,21 +149,46 @@ pub(crate) fn compare_seed(context: &Context<'_>) -> Result<Compare, Failure> {
     let layer = LayerArgs { layer: "ext4".to_owned(), settings: Vec::new() };
     let configs = configs(context, &layer, &[], &[])?;
     let search = Search::default();
-    Ok(Compare { heading: "pair", subjects: seed(context)?, configs, search, draw: !context.quiet })
+    let (draw, measure) = (!context.quiet, Measure::nothing());
+    Ok(Compare { heading: "pair", subjects: seed(context)?, configs, search, draw, measure })
 }
 
 /// `compare`.
 pub(crate) fn compare(context: &Context<'_>, args: CompareArgs) -> Result<Compare, Failure> {
     let configs = configs(context, &args.layer, &args.protocols, &args.orders)?;
+    let sets_cookie = args.layer.settings.iter().any(|setting| setting.knob == "cookie");
+    let configs = with_cookies(configs, &args.measure.cookies, sets_cookie);
     let (heading, subjects) = match args.scenarios.is_empty() {
+        _ if !args.measure.workloads.is_empty() => ("workload", Vec::new()),
         true => ("pair", seed(context)?),
         false => ("scenario", named(context, &args.scenarios)?),
     };
     for (_, subject) in &subjects {
         configs.iter().try_for_each(|config| checked(&subject.scenario, config))?;
     }
-    let draw = draws(args.diagram, context);
-    Ok(Compare { heading, subjects, configs, search: args.search.into(), draw })
+    let (draw, search) = (draws(args.diagram, context), Search::from(args.search));
+    let measure = Measure::plan(args.measure, &search, &subjects)?;
+    Ok(Compare { heading, subjects, configs, search, draw, measure })
+}
+
+/// Each configuration of iomap order with each of the cookies; the other order has none.
+fn with_cookies(configs: Vec<Config>, typed: &[Cookie], is_set: bool) -> Vec<Config> {
+    if typed.is_empty() && is_set {
+        return configs;
+    }
+    let cookies = if typed.is_empty() { Cookie::ALL } else { typed };
+    let mut all = Vec::new();
+    for order in Order::ALL {
+        let of_order = || configs.iter().filter(|config| config.order == *order).cloned();
+        match order {
+            Order::BufferHead => all.extend(of_order()),
+            Order::Iomap => {
+                let with = |cookie: Cookie| of_order().map(move |c| c.with("cookie", cookie.name()));
+                all.extend(cookies.iter().flat_map(|cookie| with(*cookie)));
+            }
+        }
+    }
+    all
 }
 
 /// The pairs of the seed, named as pairs.

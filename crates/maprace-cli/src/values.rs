@@ -3,7 +3,8 @@
 
 use maprace_explore::Engine;
 use maprace_fs::protocol::{NEWEST_RELEASE, PRESETS, Protocol, preset};
-use maprace_fs::{KnobError, Knobs, Order};
+use maprace_fs::{Cookie, KnobError, Knobs, Order};
+use crate::args::WorldName;
 use maprace_scenario::ErrorKind;
 use std::str::FromStr;
 
@@ -40,6 +41,23 @@ pub(crate) fn protocol(text: &str) -> Result<Protocol, ErrorKind> {
 pub(crate) fn order(text: &str) -> Result<Order, ErrorKind> {
     let known = || Order::ALL.iter().map(|order| order.name());
     Order::from_name(text).ok_or_else(|| unknown("order", text, known()))
+}
+
+/// A cookie.
+pub(crate) fn cookie(text: &str) -> Result<Cookie, ErrorKind> {
+    let known = || Cookie::ALL.iter().map(|cookie| cookie.name());
+    Cookie::from_name(text).ok_or_else(|| unknown("cookie", text, known()))
+}
+
+/// A world.
+pub(crate) fn world(text: &str) -> Result<WorldName, ErrorKind> {
+    const WORLDS: [(&str, WorldName); 3] = [
+        ("explore", WorldName::Explore),
+        ("virtual", WorldName::Virtual),
+        ("threads", WorldName::Threads),
+    ];
+    let found = WORLDS.iter().find(|(name, _)| *name == text).map(|(_, world)| *world);
+    found.ok_or_else(|| unknown("world", text, WORLDS.iter().map(|(name, _)| *name)))
 }
 
 /// An engine.

@@ -57,7 +57,7 @@ pub use shrink::{Shrunk, Trial, shrink};
 pub use sources::{citation, documented};
 pub use sweep::{SweepKey, SweepSpec, SweepValue, nanoseconds};
 pub use verdict::{
-    Expected, Found, Judgement, KnobValues, Machine, Paint, Question, Row, SCHEMA, SCHEMA_ROWS,
+    Expected, Found, Judgement, KnobValues, Machine, Paint, Question, Row, SCHEMA, SCHEMA_ROWS, Threads,
     Verdict, Verdicts, judge, page, table,
 };
 pub use virtual_world::{MakeCosts, Media, Round, Rounded, SeededCosts, Starts, Terms, Timed};

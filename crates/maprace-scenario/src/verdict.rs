@@ -18,6 +18,7 @@ pub use page::page;
 pub use paint::Paint;
 pub use table::{Row, table};
 
+use crate::measured::{Measured, Sweep};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use std::fmt;
 
@@ -25,7 +26,7 @@ use std::fmt;
 pub const SCHEMA: &str = "maprace.explore/1";
 
 /// The name and version of the format of several verdicts as JSON.
-pub const SCHEMA_ROWS: &str = "maprace.compare/1";
+pub const SCHEMA_ROWS: &str = "maprace.compare/2";
 
 /// What is said of a scenario in a configuration.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize)]
@@ -180,18 +181,42 @@ impl Verdict {
     }
 }
 
-/// Several verdicts, as JSON.
+/// What was explored and measured together, as JSON.
 #[derive(Clone, PartialEq, Debug, serde::Serialize)]
 pub struct Verdicts<'a> {
     /// [`SCHEMA_ROWS`].
     pub schema: &'static str,
     /// One verdict each.
     pub rows: Vec<&'a Verdict>,
+    /// What was measured in virtual time.
+    #[serde(rename = "virtual", skip_serializing_if = "<[Measured]>::is_empty")]
+    pub measured: &'a [Measured],
+    /// The same where a setting was swept.
+    #[serde(skip_serializing_if = "<[Sweep]>::is_empty")]
+    pub sweeps: &'a [Sweep],
+    /// What was measured on threads, which depends on the machine.
+    #[serde(rename = "machine", skip_serializing_if = "Threads::is_empty")]
+    pub threads: Threads<'a>,
+}
+
+/// Measurements on threads.
+#[derive(Clone, Copy, PartialEq, Debug, Default, serde::Serialize)]
+pub struct Threads<'a> {
+    /// One for each configuration.
+    pub threads: &'a [Measured],
+}
+
+impl Threads<'_> {
+    fn is_empty(&self) -> bool {
+        self.threads.is_empty()
+    }
 }
 
 impl<'a> Verdicts<'a> {
-    /// Puts them together.
+    /// Puts verdicts together.
     pub fn of(rows: impl IntoIterator<Item = &'a Verdict>) -> Verdicts<'a> {
-        Verdicts { schema: SCHEMA_ROWS, rows: rows.into_iter().collect() }
+        let rows = rows.into_iter().collect();
+        let threads = Threads::default();
+        Verdicts { schema: SCHEMA_ROWS, rows, measured: &[], sweeps: &[], threads }
     }
 }

@@ -1,0 +1,218 @@
+//! Measurements as tables for people: a line for each kind of window of each configuration.
+
+use comfy_table::{Cell, CellAlignment, Color, Table, presets};
+use maprace_scenario::{Measured, Paint, Spread, Sweep, WindowSeen};
+
+/// The columns before the figures.
+const WHO: usize = 4;
+
+/// What stands over the figures.
+const HEAD: [&str; 15] = [
+    "order", "cookie", "protocol", "window", "p50", "p99", "max", "blocks", "hits/M", "caught",
+    "exposed", "damaged", "ops/s", "op p50", "look-ups",
+];
+
+/// Nanoseconds, to three digits.
+pub(crate) fn time(ns: u64) -> String {
+    #[expect(clippy::cast_precision_loss, reason = "shown to three digits")]
+    let value = ns as f64;
+    let (value, unit) = match ns {
+        0..1_000 => return format!("{ns} ns"),
+        1_000..1_000_000 => (value / 1e3, "us"),
+        1_000_000..1_000_000_000 => (value / 1e6, "ms"),
+        _ => (value / 1e9, "s"),
+    };
+    match value {
+        v if v < 10.0 => format!("{v:.2} {unit}"),
+        v if v < 100.0 => format!("{v:.1} {unit}"),
+        v => format!("{v:.0} {unit}"),
+    }
+}
+
+/// A rate or a count, to three digits.
+fn count(value: f64) -> String {
+    match value {
+        v if v >= 1e9 => format!("{:.2}G", v / 1e9),
+        v if v >= 1e6 => format!("{:.2}M", v / 1e6),
+        v if v >= 1e4 => format!("{:.1}k", v / 1e3),
+        v if v >= 100.0 || v == 0.0 => format!("{v:.0}"),
+        v => format!("{v:.2}"),
+    }
+}
+
+fn blocks(footprint: &Spread) -> String {
+    match (footprint.min, footprint.max) {
+        (min, max) if min == max => max.to_string(),
+        (min, max) => format!("{min}..{max}"),
+    }
+}
+
+/// Measurements of one subject on one medium.
+pub(crate) fn table(all: &[Measured], paint: Paint) -> String {
+    let mut text = String::new();
+    let mut rest = all;
+    while let Some(first) = rest.first() {
+        let same = |m: &Measured| m.subject == first.subject && m.media == first.media;
+        let (group, others) = rest.split_at(rest.iter().take_while(|m| same(m)).count());
+        text += &heading(first);
+        text += &body(group, paint);
+        text.push('\n');
+        rest = others;
+    }
+    if !text.is_empty() {
+        text += LEGEND;
+    }
+    text
+}
+
+const LEGEND: &str = "\
+window: length in virtual time; blocks: at risk in one; hits/M: hits per million operations, with the\n\
+95 % interval; caught: hits that a second look or a cookie noticed; exposed: share of the time in which\n\
+one is open; damaged: share of rounds in which a checker failed; look-ups: per operation\n";
+
+fn heading(m: &Measured) -> String {
+    let costs = m.costs.as_deref().unwrap_or("measured");
+    let rounds = match m.starts_within_ns {
+        Some(ns) => format!("{} rounds, starts within {}", m.rounds, time(ns)),
+        None => format!("{} rounds", m.rounds),
+    };
+    format!(
+        "{} on {}, {} cpus, seed {}, {rounds}, costs {costs}\n",
+        m.subject, m.media, m.cpus, m.seed
+    )
+}
+
+fn body(group: &[Measured], paint: Paint) -> String {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING).set_header(HEAD);
+    let mut last = None;
+    for m in group {
+        let who = (m.order.as_str(), m.cookie.as_deref().unwrap_or("-"), m.protocol.as_str());
+        for row in rows(m, paint, last.map(|(order, cookie)| (order, cookie) == (who.0, who.1))) {
+            table.add_row(row);
+        }
+        last = Some((who.0, who.1));
+    }
+    for column in WHO..HEAD.len() {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    let lines = table.lines().map(|line| line.trim_end().to_owned());
+    lines.collect::<Vec<_>>().join("\n") + "\n"
+}
+
+fn rows(m: &Measured, paint: Paint, is_same: Option<bool>) -> Vec<Vec<Cell>> {
+    let mut rows = Vec::new();
+    let none = [None];
+    let windows = m.windows.iter().map(Some);
+    let windows: Vec<Option<&WindowSeen>> =
+        if m.windows.is_empty() { none.to_vec() } else { windows.collect() };
+    for (i, window) in windows.into_iter().enumerate() {
+        let is_first = i == 0;
+        let shown = |text: &str, when: bool| Cell::new(if when { text } else { "" });
+        let new_order = is_first && is_same != Some(true);
+        let mut row = vec![
+            shown(&m.order, new_order),
+            shown(m.cookie.as_deref().unwrap_or("-"), new_order),
+            shown(&m.protocol, is_first),
+        ];
+        row.extend(window_cells(window));
+        row.extend(if is_first { cost_cells(m, paint) } else { vec![Cell::new(""); 4] });
+        rows.push(row);
+    }
+    rows
+}
+
+fn window_cells(window: Option<&WindowSeen>) -> Vec<Cell> {
+    let Some(w) = window else {
+        let mut cells = vec![Cell::new("none")];
+        cells.extend((0..7).map(|_| Cell::new("-")));
+        return cells;
+    };
+    let hits = w.hits_per_million;
+    let hits = match w.hits {
+        0 => format!("0 (<{})", count(hits.high)),
+        _ => format!("{} ({}..{})", count(hits.value), count(hits.low), count(hits.high)),
+    };
+    vec![
+        Cell::new(&w.name),
+        Cell::new(time(w.length.p50)),
+        Cell::new(time(w.length.p99)),
+        Cell::new(time(w.length.max)),
+        Cell::new(blocks(&w.footprint)),
+        Cell::new(hits),
+        Cell::new(w.catches),
+        Cell::new(format!("{:.2} %", w.exposed * 100.0)),
+    ]
+}
+
+fn cost_cells(m: &Measured, paint: Paint) -> Vec<Cell> {
+    let damaged = match m.damaged {
+        0 => Cell::new("0"),
+        _ => {
+            let cell = Cell::new(format!("{:.2} %", m.damage.value * 100.0));
+            if paint.is_on() { cell.fg(Color::Red) } else { cell }
+        }
+    };
+    vec![
+        damaged,
+        Cell::new(count(m.cost.operations_per_second)),
+        Cell::new(time(m.cost.operation.p50)),
+        Cell::new(format!("{:.2}", m.cost.lookups_per_operation)),
+    ]
+}
+
+/// Sweeps: a block for each configuration and window, a line for each value.
+pub(crate) fn sweeps(all: &[Sweep]) -> String {
+    let mut text = String::new();
+    for sweep in all {
+        let Some(first) = sweep.points.first().and_then(|point| point.measured.first()) else {
+            continue;
+        };
+        text += &heading(first);
+        let mut table = Table::new();
+        table.load_preset(presets::NOTHING);
+        table.set_header([
+            sweep.key.as_str(), "order", "cookie", "protocol", "window", "p50", "p99", "max",
+            "blocks", "hits/M", "damaged", "ops/s", "look-ups",
+        ]);
+        for point in &sweep.points {
+            for m in &point.measured {
+                for row in swept_rows(&point.typed, m) {
+                    table.add_row(row);
+                }
+            }
+        }
+        let lines = table.lines().map(|line| line.trim_end().to_owned());
+        text += &(lines.collect::<Vec<_>>().join("\n") + "\n");
+        if sweep.cut {
+            text += "ended early: what is finished is shown\n";
+        }
+        text.push('\n');
+    }
+    text
+}
+
+fn swept_rows(typed: &str, m: &Measured) -> Vec<Vec<String>> {
+    let who = || {
+        let cookie = m.cookie.as_deref().unwrap_or("-").to_owned();
+        vec![typed.to_owned(), m.order.clone(), cookie, m.protocol.clone()]
+    };
+    let cost = || {
+        let damaged = format!("{:.2} %", m.damage.value * 100.0);
+        let lookups = format!("{:.2}", m.cost.lookups_per_operation);
+        vec![damaged, count(m.cost.operations_per_second), lookups]
+    };
+    let of = |w: &WindowSeen| {
+        let length = [w.length.p50, w.length.p99, w.length.max].map(time);
+        let hits = count(w.hits_per_million.value);
+        let seen = [blocks(&w.footprint), hits];
+        [who(), vec![w.name.clone()], length.to_vec(), seen.to_vec(), cost()].concat()
+    };
+    if m.windows.is_empty() {
+        let none = ["none", "-", "-", "-", "-", "-"].map(str::to_owned).to_vec();
+        return vec![[who(), none, cost()].concat()];
+    }
+    m.windows.iter().map(of).collect()
+}
