@@ -12,6 +12,7 @@
 
 pub mod catalogue;
 mod config;
+pub mod costs;
 mod diagram;
 mod error;
 pub mod explain;
@@ -33,6 +34,7 @@ mod verdict;
 mod vocabulary;
 
 pub use config::Config;
+pub use costs::{CostTable, Priced};
 pub use diagram::{Scene, diagram, ending};
 pub use error::{Error, ErrorKind, Position};
 pub use explore_world::{AnyLayer, Happened, Moment, Storied, Story};
