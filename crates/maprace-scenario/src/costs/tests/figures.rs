@@ -59,12 +59,15 @@ fn the_lab_windows_are_the_measured_ones() {
     assert!((4_000..=5_000).contains(&alone), "{alone}");
     let (_, fallocate) = race(&table, 10_000_000, 0);
     assert!((87_000..=107_000).contains(&fallocate), "{fallocate}");
-    // Measured: 60-73 us of a fallocate of 101-107 us. Faults that begin anywhere in a fallocate.
+    // Measured: 60-73 us of a fallocate of 101-107 us, within half and twice of which the share is to
+    // be. Faults that begin anywhere in a fallocate, then one that begins with it.
     let mut windows: Vec<u64> = (0..100).map(|us| race(&table, us * 1_000, 25_000).0).collect();
     windows.retain(|window| *window > 0);
     windows.sort_unstable();
-    let share = windows[windows.len() / 2] * 100 / fallocate;
-    assert!((28..=144).contains(&share), "{share} in 100");
+    for window in [windows[windows.len() / 2], race(&table, 0, 0).0] {
+        let share = window * 100 / fallocate;
+        assert!((28..=144).contains(&share), "{window} ns, {share} in 100");
+    }
 }
 
 /// How long one fallocate holds `i_data_sem`, in nanoseconds.
