@@ -2,6 +2,7 @@
 //!
 //! [`plan`]: crate::plan
 
+use crate::costs::{CalibrateArgs, CostsArgs};
 use crate::help;
 use crate::media::MediaArgs;
 use crate::values::{self, Setting};
@@ -94,6 +95,12 @@ pub(crate) enum Command {
     /// List the profiles of media, show one, check it against its figures, or draw it
     #[command(after_help = help::MEDIA)]
     Media(MediaArgs),
+    /// List the tables of what steps cost in virtual time, show one, or check it
+    #[command(after_help = help::COSTS)]
+    Costs(CostsArgs),
+    /// Measure what the model's steps cost on this machine, as a table of costs
+    #[command(after_help = help::CALIBRATE)]
+    Calibrate(CalibrateArgs),
     /// List the layers that --layer knows
     #[command(after_help = help::LAYERS)]
     Layers,

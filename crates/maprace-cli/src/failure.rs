@@ -59,6 +59,9 @@ pub(crate) enum Failure {
     /// A picture that cannot be drawn.
     #[error("cannot draw it: {0}")]
     Plot(String),
+    /// Ctrl-C, where there is nothing to show of what was done.
+    #[error("interrupted: nothing was written")]
+    Interrupted,
     /// The answer cannot be printed as JSON.
     #[error("cannot write JSON: {0}")]
     Json(#[from] serde_json::Error),

@@ -129,6 +129,31 @@ its closed form, and with the log-normal distribution it draws from.
 Exit codes: 0 done, and of `check` every asserted row is within its tolerance, 1 one is not, 2 bad
 input or it could not be written.";
 
+/// `costs`.
+pub(crate) const COSTS: &str = "\
+Examples:
+  maprace costs
+  maprace costs show linux-x86 > mine.toml             a table to start from
+  maprace costs check --all
+  maprace costs check ./mine.toml --json
+
+A table says what each step of the model costs in nanoseconds of processor time, and where each number
+comes from. `check` shows which steps are left to the default, and what usual operations come to.
+
+Exit codes: 0, or 2 if a table cannot be used.";
+
+/// `calibrate`.
+pub(crate) const CALIBRATE: &str = "\
+Examples:
+  maprace calibrate --output mine.toml
+  maprace calibrate --rounds 100 --output mine.toml --force
+  maprace calibrate | less
+
+The built-in scenarios are run in the simulation and each step is timed; its price is the median, less
+what the clock costs. These are costs of the model, not of a kernel.
+
+Exit codes: 0, or 2 if the table cannot be written or Ctrl-C ended it; then no file is.";
+
 /// `layers`.
 pub(crate) const LAYERS: &str = "\
 Examples:

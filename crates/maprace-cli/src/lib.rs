@@ -20,6 +20,7 @@ mod ablate;
 mod answer;
 mod args;
 mod compare;
+mod costs;
 mod explain;
 mod explore;
 mod failure;

@@ -17,7 +17,7 @@ use crate::plan::{Compare, Search, Subject};
 use crate::search::{Bar, STOP, uncontradicted, watch_for_interrupt};
 use csv::Csv;
 use maprace_media::Profile;
-use maprace_runtime::sim::{Machine, Sim};
+use maprace_runtime::sim::Sim;
 use maprace_scenario::costs::{CostTable, Priced};
 use maprace_scenario::measure::{self, Virtual};
 use maprace_scenario::{
@@ -147,7 +147,7 @@ impl Measure {
 
     pub(crate) fn terms(&self, media: &Media, is_crowd: bool) -> Terms {
         let cpus = self.cpus.unwrap_or(if is_crowd { CPUS.1 } else { CPUS.0 });
-        let machine = self.table.machine.on(cpus);
+        let machine = self.table.machine(cpus);
         Terms { machine, media: media.clone(), keep_windows: self.csv.is_some() }
     }
 
@@ -176,7 +176,9 @@ fn media(typed: &[String]) -> Result<Vec<Media>, Failure> {
         };
         let ns = nanoseconds(time).and_then(|ns| u64::try_from(ns).ok());
         ns.map(Media::Fixed).ok_or_else(|| {
-            Failure::Usage(format!("--media fixed: is `{time}`, must be 0 to 10s, with ns, us, ms or s"))
+            Failure::Usage(format!(
+                "--media fixed: is `{time}`, must be 0 to 10s, with ns, us, ms or s"
+            ))
         })
     };
     typed.into_iter().map(one).collect()
@@ -312,8 +314,8 @@ impl Job<'_> {
         };
         // At fixed times every round is the same.
         let rounds = if starts.is_some() { 1 } else { measure.rounds };
-        let costs = &measure.table.label;
         let (config, seed) = (self.config, measure.seed);
+        let costs = measure.table.label();
         Ok(Virtual { subject, name, config, terms, costs, seed, rounds, starts })
     }
 }

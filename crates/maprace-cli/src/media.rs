@@ -3,7 +3,7 @@
 //! All of it is virtual time: nothing here depends on the machine.
 
 mod args;
-mod page;
+pub(crate) mod page;
 mod plot;
 
 pub(crate) use args::MediaArgs;

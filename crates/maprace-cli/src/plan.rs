@@ -9,8 +9,8 @@ use crate::failure::Failure;
 use crate::measure::Measure;
 use crate::values::{Setting, newest_release, order, protocol, turned};
 use maprace_explore::{Budget, Engine};
-use maprace_fs::{Cookie, Order};
 use maprace_fs::protocol::{PRESETS, Protocol};
+use maprace_fs::{Cookie, Order};
 use maprace_scenario::{Config, Plan, Scenario, Schedule};
 
 /// The pairs of the seed.
@@ -183,7 +183,8 @@ fn with_cookies(configs: Vec<Config>, typed: &[Cookie], is_set: bool) -> Vec<Con
         match order {
             Order::BufferHead => all.extend(of_order()),
             Order::Iomap => {
-                let with = |cookie: Cookie| of_order().map(move |c| c.with("cookie", cookie.name()));
+                let with =
+                    |cookie: Cookie| of_order().map(move |c| c.with("cookie", cookie.name()));
                 all.extend(cookies.iter().flat_map(|cookie| with(*cookie)));
             }
         }

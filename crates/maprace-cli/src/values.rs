@@ -1,10 +1,10 @@
 //! Single values of the command line, from text to a type: a name that nobody knows is an error that
 //! lists the known ones.
 
+use crate::args::WorldName;
 use maprace_explore::Engine;
 use maprace_fs::protocol::{NEWEST_RELEASE, PRESETS, Protocol, preset};
 use maprace_fs::{Cookie, KnobError, Knobs, Order};
-use crate::args::WorldName;
 use maprace_scenario::ErrorKind;
 use std::str::FromStr;
 

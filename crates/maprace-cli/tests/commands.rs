@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-const COMMANDS: [&str; 12] = [
+const COMMANDS: [&str; 14] = [
     "compare",
     "explore",
     "ablate",
@@ -14,6 +14,8 @@ const COMMANDS: [&str; 12] = [
     "replay",
     "scenarios",
     "media",
+    "costs",
+    "calibrate",
     "layers",
     "protocols",
     "completions",

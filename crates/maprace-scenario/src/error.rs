@@ -153,6 +153,26 @@ pub enum ErrorKind {
         /// The built-in ones.
         known: Vec<String>,
     },
+    /// No built-in table of costs has that name.
+    #[error(
+        "no built-in table of costs {}{} (`costs` lists them; a name with / or .toml is a file)",
+        Quoted(typed),
+        Known { typed, known }
+    )]
+    NoBuiltInCosts {
+        /// The name.
+        typed: String,
+        /// The built-in ones.
+        known: Vec<String>,
+    },
+    /// A step or a call that has two prices.
+    #[error("{what} {} has a price already", Quoted(name))]
+    PricedTwice {
+        /// `step` or `call`.
+        what: &'static str,
+        /// Its name.
+        name: String,
+    },
     /// A key or a table that must be there.
     #[error("{place} has no {what}")]
     Missing {

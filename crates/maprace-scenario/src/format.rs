@@ -4,7 +4,7 @@
 //! everything that can be checked without running it: names, units, ranges, limits.
 
 mod build;
-mod read;
+pub(crate) mod read;
 #[cfg(test)]
 mod tests;
 

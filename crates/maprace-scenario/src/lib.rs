@@ -12,6 +12,7 @@
 
 pub mod catalogue;
 mod config;
+pub mod costs;
 mod diagram;
 mod error;
 pub mod explain;
@@ -37,6 +38,7 @@ mod vocabulary;
 mod workload;
 
 pub use config::Config;
+pub use costs::{CostTable, Priced};
 pub use diagram::{Scene, diagram, ending};
 pub use error::{Error, ErrorKind, Position};
 pub use explore_world::{AnyLayer, Happened, Moment, Storied, Story};
@@ -57,8 +59,8 @@ pub use shrink::{Shrunk, Trial, shrink};
 pub use sources::{citation, documented};
 pub use sweep::{SweepKey, SweepSpec, SweepValue, nanoseconds};
 pub use verdict::{
-    Expected, Found, Judgement, KnobValues, Machine, Paint, Question, Row, SCHEMA, SCHEMA_ROWS, Threads,
-    Verdict, Verdicts, judge, page, table,
+    Expected, Found, Judgement, KnobValues, Machine, Paint, Question, Row, SCHEMA, SCHEMA_ROWS,
+    Threads, Verdict, Verdicts, judge, page, table,
 };
 pub use virtual_world::{MakeCosts, Media, Round, Rounded, SeededCosts, Starts, Terms, Timed};
 pub use vocabulary::{CheckerName, Vocabulary};

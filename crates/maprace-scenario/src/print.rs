@@ -42,7 +42,7 @@ fn line(text: &mut String, key: &str, value: &str) {
 }
 
 /// A basic string of TOML. A scenario's strings are one line each, so nothing else needs an escape.
-fn string(value: &str) -> String {
+pub(crate) fn string(value: &str) -> String {
     format!("\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\""))
 }
 

@@ -164,6 +164,13 @@ impl Workload {
         Ok(self)
     }
 
+    /// Sizes.
+    pub fn geometry(&self) -> Geometry {
+        let blocks = u32::try_from(self.folio / BLOCK).expect("a folio of at most 4 MiB");
+        let block = u32::try_from(BLOCK).expect("a small number");
+        Geometry { block, folio_blocks: blocks, cluster_blocks: 1 }
+    }
+
     /// How many slots the file has.
     fn slots(&self) -> u64 {
         self.file / self.bs
@@ -202,7 +209,7 @@ impl Workload {
         let file =
             FileAtStart { size, written, prefault, es: EsAtStart::Full, ..FileAtStart::default() };
         Setup {
-            geometry: Geometry { block, folio_blocks: blocks(self.folio), cluster_blocks: 1 },
+            geometry: self.geometry(),
             protocol: config.protocol,
             order: config.order,
             file,

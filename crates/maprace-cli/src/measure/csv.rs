@@ -42,7 +42,13 @@ impl Csv {
         let cookie = m.cookie.as_deref().unwrap_or("");
         let head = format!(
             "{},\"{}\",{},{},{cookie},\"{}\",{},{}",
-            m.world, m.subject.replace('"', "\"\""), m.protocol, m.order, m.media, m.cpus, m.seed
+            m.world,
+            m.subject.replace('"', "\"\""),
+            m.protocol,
+            m.order,
+            m.media,
+            m.cpus,
+            m.seed
         );
         for (round, windows) in &outcome.windows {
             for w in windows {
@@ -50,7 +56,11 @@ impl Csv {
                 let (hit, caught) = (u8::from(w.hit), u8::from(w.caught));
                 self.put(&format!(
                     "{head},{round},{},{},{},{},{length},{},{blocks},{hit},{caught}\n",
-                    w.kind.name(), w.task, w.opened_ns, w.closed_ns, w.lo
+                    w.kind.name(),
+                    w.task,
+                    w.opened_ns,
+                    w.closed_ns,
+                    w.lo
                 ))?;
             }
         }

@@ -45,7 +45,10 @@ fn question(measure: &Measure, plan: &Compare) -> String {
     let knobs: Vec<_> = plan.configs.iter().map(|c| (&c.layer, c.moved())).collect();
     let digest = maprace_runtime::Digest::of(&format!(
         "{scenarios:?} {knobs:?} {:?} {:?} {:?} {}",
-        measure.table, measure.cpus, measure.sweep, env!("CARGO_PKG_VERSION"),
+        measure.table,
+        measure.cpus,
+        measure.sweep,
+        env!("CARGO_PKG_VERSION"),
     ));
     format!("{digest:032x} seed {} rounds {}", measure.seed, measure.rounds)
 }

@@ -84,7 +84,10 @@ fn heading(m: &Measured) -> String {
 
 fn body(group: &[Measured], paint: Paint) -> String {
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_header(HEAD);
+    table.load_preset(presets::NOTHING).force_no_tty().set_header(HEAD);
+    if paint.is_on() {
+        table.enforce_styling();
+    }
     let mut last = None;
     for m in group {
         let who = (m.order.as_str(), m.cookie.as_deref().unwrap_or("-"), m.protocol.as_str());
@@ -174,8 +177,19 @@ pub(crate) fn sweeps(all: &[Sweep]) -> String {
         let mut table = Table::new();
         table.load_preset(presets::NOTHING);
         table.set_header([
-            sweep.key.as_str(), "order", "cookie", "protocol", "window", "p50", "p99", "max",
-            "blocks", "hits/M", "damaged", "ops/s", "look-ups",
+            sweep.key.as_str(),
+            "order",
+            "cookie",
+            "protocol",
+            "window",
+            "p50",
+            "p99",
+            "max",
+            "blocks",
+            "hits/M",
+            "damaged",
+            "ops/s",
+            "look-ups",
         ]);
         for point in &sweep.points {
             for m in &point.measured {

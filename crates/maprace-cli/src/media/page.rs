@@ -7,7 +7,7 @@ use maprace_media::params::{Cache, Direction};
 use maprace_scenario::Paint;
 
 /// Pads the cells of each column to one width; the last column is not padded.
-fn table(rows: &[Vec<String>]) -> String {
+pub(crate) fn table(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| {
         rows.iter()

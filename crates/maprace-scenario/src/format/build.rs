@@ -19,11 +19,11 @@ pub(super) fn scenario(origin: &str, text: &str, names: &Vocabulary) -> Result<S
         let at = error.span().map_or(text.len(), |span| span.start);
         source.error(at, ErrorKind::Toml(error))
     })?;
-    let root = Table::root(&source, document.get_ref());
+    let root = Table::root(&source, "the scenario", document.get_ref());
     // First of all: a later format may have keys that this one does not know.
     format(&root)?;
     root.allow(&["format", "name", "title", "source", "fs", "file", "task", "after", "expect"])?;
-    let name = scenario_name(&root)?;
+    let name = root.require("name", "`name`")?.word()?.to_owned();
     let line = |key: &str| root.get(key).map(|value| value.line(limits::LINE)).transpose();
     let title = line("title")?.unwrap_or(&name).to_owned();
     let source_line = line("source")?.unwrap_or_default().to_owned();
@@ -53,17 +53,6 @@ fn format(root: &Table<'_>) -> Result<(), Error> {
         Some(found) => Err(value.error(ErrorKind::Format { found: found.to_string() })),
         None => Err(value.must_be("1")),
     }
-}
-
-fn scenario_name(root: &Table<'_>) -> Result<String, Error> {
-    let value = root.require("name", "`name`")?;
-    let name = value.string()?;
-    let plain = |c: char| c.is_ascii_alphanumeric() || ".-_".contains(c);
-    if name.is_empty() || name.len() > limits::NAME || !name.chars().all(plain) {
-        let must = format!("1 to {} letters, digits, `.`, `-` or `_`", limits::NAME);
-        return Err(value.must_be(must));
-    }
-    Ok(name.to_owned())
 }
 
 fn fs(table: &Table<'_>) -> Result<FsSpec, Error> {

@@ -1,7 +1,8 @@
 //! Access to a TOML document that knows where everything stands.
 //!
-//! Mechanism only: what a key means is decided in `build`.
+//! Mechanism only: what a key means is decided in `build`, and for tables of costs in `costs/parse`.
 
+use super::limits;
 use crate::error::{Error, ErrorKind, Position};
 use crate::suggest::{Quoted, Shortened};
 use std::borrow::Cow;
@@ -10,20 +11,20 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 /// A text, under the name that errors call it.
-pub(super) struct Source<'t> {
-    pub(super) origin: &'t str,
-    pub(super) text: &'t str,
+pub(crate) struct Source<'t> {
+    pub(crate) origin: &'t str,
+    pub(crate) text: &'t str,
 }
 
 impl Source<'_> {
     /// An error at that byte.
-    pub(super) fn error(&self, byte: usize, kind: ErrorKind) -> Error {
+    pub(crate) fn error(&self, byte: usize, kind: ErrorKind) -> Error {
         Error::new(self.origin, Some(Position::of(self.text, byte)), kind)
     }
 }
 
 /// A table of the document.
-pub(super) struct Table<'d> {
+pub(crate) struct Table<'d> {
     source: &'d Source<'d>,
     /// How errors call it, for example `[fs]`.
     name: &'static str,
@@ -33,9 +34,13 @@ pub(super) struct Table<'d> {
 }
 
 impl<'d> Table<'d> {
-    /// The whole document.
-    pub(super) fn root(source: &'d Source<'d>, entries: &'d DeTable<'d>) -> Table<'d> {
-        Table { source, name: "the scenario", at: None, entries }
+    /// The whole document, which errors call `name`.
+    pub(crate) fn root(
+        source: &'d Source<'d>,
+        name: &'static str,
+        entries: &'d DeTable<'d>,
+    ) -> Table<'d> {
+        Table { source, name, at: None, entries }
     }
 
     /// Its keys with the byte each stands at, in the order of the text.
@@ -47,13 +52,13 @@ impl<'d> Table<'d> {
     }
 
     /// Refuses every key but these.
-    pub(super) fn allow(&self, known: &[&str]) -> Result<(), Error> {
+    pub(crate) fn allow(&self, known: &[&str]) -> Result<(), Error> {
         let known = known.iter().map(ToString::to_string).collect::<Vec<_>>();
         self.allow_only(&format!("key in {}", self.name), &known)
     }
 
     /// Refuses every key but these, which are called `what`.
-    pub(super) fn allow_only(&self, what: &str, known: &[String]) -> Result<(), Error> {
+    pub(crate) fn allow_only(&self, what: &str, known: &[String]) -> Result<(), Error> {
         match self.keys().into_iter().find(|(_, key)| !known.iter().any(|known| known == key)) {
             None => Ok(()),
             Some((at, key)) => Err(self.source.error(
@@ -68,23 +73,23 @@ impl<'d> Table<'d> {
     }
 
     /// The value of a key.
-    pub(super) fn get(&self, key: &str) -> Option<Value<'d>> {
+    pub(crate) fn get(&self, key: &str) -> Option<Value<'d>> {
         let (key, value) = self.entries.get_key_value(key)?;
         Some(Value { source: self.source, key: key.get_ref(), value })
     }
 
     /// Every key and its value, in the order of the text.
-    pub(super) fn values(&self) -> Vec<Value<'d>> {
+    pub(crate) fn values(&self) -> Vec<Value<'d>> {
         self.keys().into_iter().filter_map(|(_, key)| self.get(key)).collect()
     }
 
     /// The value of a key that must be there.
-    pub(super) fn require(&self, key: &str, what: &'static str) -> Result<Value<'d>, Error> {
+    pub(crate) fn require(&self, key: &str, what: &'static str) -> Result<Value<'d>, Error> {
         self.get(key).ok_or_else(|| self.lacks(what))
     }
 
     /// An error: the table has no such thing.
-    pub(super) fn lacks(&self, what: &'static str) -> Error {
+    pub(crate) fn lacks(&self, what: &'static str) -> Error {
         let kind = ErrorKind::Missing { place: self.name, what };
         match self.at {
             Some(at) => self.source.error(at, kind),
@@ -95,7 +100,7 @@ impl<'d> Table<'d> {
 
 /// The value of a key, or an element of it.
 #[derive(Clone, Copy)]
-pub(super) struct Value<'d> {
+pub(crate) struct Value<'d> {
     source: &'d Source<'d>,
     key: &'d str,
     value: &'d Spanned<DeValue<'d>>,
@@ -103,18 +108,18 @@ pub(super) struct Value<'d> {
 
 impl<'d> Value<'d> {
     /// The key it stands under.
-    pub(super) fn key(&self) -> &'d str {
+    pub(crate) fn key(&self) -> &'d str {
         self.key
     }
 
     /// An error about it.
-    pub(super) fn error(&self, kind: ErrorKind) -> Error {
+    pub(crate) fn error(&self, kind: ErrorKind) -> Error {
         self.source.error(self.value.span().start, kind)
     }
 
     /// An error about the byte at `offset` of this string: exact unless escapes moved it, then the
     /// start of the string.
-    pub(super) fn error_inside(&self, offset: usize, kind: ErrorKind) -> Error {
+    pub(crate) fn error_inside(&self, offset: usize, kind: ErrorKind) -> Error {
         let span = self.value.span();
         let content = self.value.get_ref().as_str().unwrap_or_default();
         let raw = self.source.text.get(span.start + 1..span.end.saturating_sub(1));
@@ -123,7 +128,7 @@ impl<'d> Value<'d> {
     }
 
     /// An error: it must be something else.
-    pub(super) fn must_be(&self, must: impl Into<Cow<'static, str>>) -> Error {
+    pub(crate) fn must_be(&self, must: impl Into<Cow<'static, str>>) -> Error {
         let found = match self.value.get_ref() {
             DeValue::String(text) => Quoted(text).to_string(),
             DeValue::Integer(number) => Shortened(&number.to_string()).to_string(),
@@ -137,12 +142,23 @@ impl<'d> Value<'d> {
     }
 
     /// A string.
-    pub(super) fn string(&self) -> Result<&'d str, Error> {
+    pub(crate) fn string(&self) -> Result<&'d str, Error> {
         self.value.get_ref().as_str().ok_or_else(|| self.must_be("a string"))
     }
 
+    /// A short name: letters, digits, `.`, `-`, `_`.
+    pub(crate) fn word(&self) -> Result<&'d str, Error> {
+        let name = self.string()?;
+        let plain = |c: char| c.is_ascii_alphanumeric() || ".-_".contains(c);
+        if name.is_empty() || name.len() > limits::NAME || !name.chars().all(plain) {
+            let must = format!("1 to {} letters, digits, `.`, `-` or `_`", limits::NAME);
+            return Err(self.must_be(must));
+        }
+        Ok(name)
+    }
+
     /// Printable text of at most `chars` characters, on one line.
-    pub(super) fn line(&self, chars: usize) -> Result<&'d str, Error> {
+    pub(crate) fn line(&self, chars: usize) -> Result<&'d str, Error> {
         let text = self.string()?;
         if text.chars().any(char::is_control) || text.chars().count() > chars {
             return Err(self.must_be(format!("one line of at most {chars} characters")));
@@ -150,20 +166,39 @@ impl<'d> Value<'d> {
         Ok(text)
     }
 
+    /// A fraction within the range, in millionths.
+    pub(crate) fn millionths(&self, range: RangeInclusive<u32>) -> Result<u32, Error> {
+        let (low, high) = (f64::from(*range.start()), f64::from(*range.end()));
+        let must = || format!("a fraction from {} to {}", low / 1e6, high / 1e6);
+        let typed = match self.value.get_ref() {
+            DeValue::Float(number) => number.as_str(),
+            DeValue::Integer(number) if number.radix() == 10 => number.as_str(),
+            _ => return Err(self.must_be(must())),
+        };
+        let value = typed.parse::<f64>().map_or(f64::NAN, |value| value * 1e6);
+        if !(low..=high).contains(&value) {
+            let (key, found) = (self.key.to_owned(), Shortened(typed).to_string());
+            return Err(self.error(ErrorKind::Value { key, must: must().into(), found }));
+        }
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "in the range")]
+        let whole = value.round() as u32;
+        Ok(whole)
+    }
+
     /// Yes or no.
-    pub(super) fn boolean(&self) -> Result<bool, Error> {
+    pub(crate) fn boolean(&self) -> Result<bool, Error> {
         self.value.get_ref().as_bool().ok_or_else(|| self.must_be("true or false"))
     }
 
     /// A whole number within the range.
-    pub(super) fn number(&self, range: RangeInclusive<u64>) -> Result<u64, Error> {
+    pub(crate) fn number(&self, range: RangeInclusive<u64>) -> Result<u64, Error> {
         self.whole().filter(|number| range.contains(number)).ok_or_else(|| {
             self.must_be(format!("a number from {} to {}", range.start(), range.end()))
         })
     }
 
     /// A power of two within the range.
-    pub(super) fn power_of_two(&self, range: RangeInclusive<u64>) -> Result<u64, Error> {
+    pub(crate) fn power_of_two(&self, range: RangeInclusive<u64>) -> Result<u64, Error> {
         let power = self.whole().filter(|n| n.is_power_of_two() && range.contains(n));
         power.ok_or_else(|| {
             self.must_be(format!("a power of two from {} to {}", range.start(), range.end()))
@@ -171,18 +206,18 @@ impl<'d> Value<'d> {
     }
 
     /// Whether it is a number at all.
-    pub(super) fn is_number(&self) -> bool {
+    pub(crate) fn is_number(&self) -> bool {
         self.value.get_ref().is_integer()
     }
 
     /// The number as it stands, if it is one.
-    pub(super) fn whole(&self) -> Option<u64> {
+    pub(crate) fn whole(&self) -> Option<u64> {
         let number = self.value.get_ref().as_integer()?;
         u64::from_str_radix(number.as_str(), number.radix()).ok()
     }
 
     /// One of the named values.
-    pub(super) fn choice<T: Copy>(&self, choices: &[(&str, T)]) -> Result<T, Error> {
+    pub(crate) fn choice<T: Copy>(&self, choices: &[(&str, T)]) -> Result<T, Error> {
         let typed = self.value.get_ref().as_str();
         let chosen = choices.iter().find(|(name, _)| Some(*name) == typed);
         chosen.map(|(_, value)| *value).ok_or_else(|| {
@@ -192,7 +227,7 @@ impl<'d> Value<'d> {
     }
 
     /// The elements of a list of at most `limit`.
-    pub(super) fn list(&self, what: &'static str, limit: usize) -> Result<Vec<Value<'d>>, Error> {
+    pub(crate) fn list(&self, what: &'static str, limit: usize) -> Result<Vec<Value<'d>>, Error> {
         let elements = self.value.get_ref().as_array().ok_or_else(|| self.must_be("a list"))?;
         if elements.len() > limit {
             return Err(self.error(ErrorKind::TooMany { what, limit }));
@@ -201,7 +236,7 @@ impl<'d> Value<'d> {
     }
 
     /// A table that errors call `name`.
-    pub(super) fn table(&self, name: &'static str) -> Result<Table<'d>, Error> {
+    pub(crate) fn table(&self, name: &'static str) -> Result<Table<'d>, Error> {
         let entries = self.value.get_ref().as_table();
         let entries = entries.ok_or_else(|| self.must_be(format!("a table, {name}")))?;
         let at = Some(self.value.span().start);
@@ -209,7 +244,7 @@ impl<'d> Value<'d> {
     }
 
     /// The tables of an array of tables that errors call `name`.
-    pub(super) fn tables(&self, name: &'static str, limit: usize) -> Result<Vec<Table<'d>>, Error> {
+    pub(crate) fn tables(&self, name: &'static str, limit: usize) -> Result<Vec<Table<'d>>, Error> {
         if !self.value.get_ref().is_array() {
             return Err(self.must_be(format!("a list of tables, {name}")));
         }
@@ -217,7 +252,7 @@ impl<'d> Value<'d> {
     }
 
     /// A name out of the known ones, which are called `what`.
-    pub(super) fn name(&self, what: &'static str, known: &[String]) -> Result<String, Error> {
+    pub(crate) fn name(&self, what: &'static str, known: &[String]) -> Result<String, Error> {
         let typed = self.string()?;
         if known.iter().any(|name| name == typed) {
             return Ok(typed.to_owned());
@@ -227,7 +262,7 @@ impl<'d> Value<'d> {
     }
 
     /// Names out of the known ones: a list, or one name alone.
-    pub(super) fn names(&self, what: &'static str, known: &[String]) -> Result<Vec<String>, Error> {
+    pub(crate) fn names(&self, what: &'static str, known: &[String]) -> Result<Vec<String>, Error> {
         match self.value.get_ref() {
             DeValue::String(_) => Ok(vec![self.name(what, known)?]),
             DeValue::Array(_) => {

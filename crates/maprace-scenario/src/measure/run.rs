@@ -33,7 +33,7 @@ pub struct Virtual<'a> {
     /// Machine and medium.
     pub terms: Terms,
     /// The table of costs, and what its numbers are good for.
-    pub costs: &'a str,
+    pub costs: String,
     /// The seed.
     pub seed: u64,
     /// How many rounds; a workload has as many as it has epochs.
@@ -154,7 +154,7 @@ impl Virtual<'_> {
             subject: self.name,
             config: self.config,
             media: self.terms.media.name(),
-            costs: Some(self.costs),
+            costs: Some(&self.costs),
             cpus: self.terms.machine.cpus,
             seed: self.seed,
             starts_within_ns: match starts {

@@ -18,6 +18,11 @@ impl Paint {
         }
     }
 
+    /// Whether words are set off at all.
+    pub fn is_on(self) -> bool {
+        self == Paint::Ansi
+    }
+
     /// Damage.
     pub fn bad(self, text: &str) -> String {
         self.with("1;31", text)
