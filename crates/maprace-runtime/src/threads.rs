@@ -84,6 +84,16 @@ thread_local! {
     static RANDOM: Cell<u64> = const { Cell::new(0x9E37_79B9_7F4A_7C15) };
 }
 
+thread_local! {
+    /// How many tasks of this thread wait for one that they have started.
+    static INSIDE: Cell<u32> = const { Cell::new(0) };
+}
+
+/// Whether this thread runs a task inside another one.
+fn is_inside() -> bool {
+    INSIDE.get() > 0
+}
+
 /// Seeds this thread's pauses.
 pub fn seed(seed: u64) {
     RANDOM.set(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
@@ -159,11 +169,14 @@ impl<P: Probe> Runtime for Threads<P> {
     /// What is started runs at once and to its end, where Linux hands it to a worker: whoever submits
     /// an I/O on threads waits until it is complete and its end has been processed, with what it holds
     /// at that point. One thread has one access in flight at a time, so a writeback of several extents
-    /// takes the sum of their times; that is seen with a medium that takes time, and in `clock` as the
-    /// difference to virtual time, where they overlap. No lock is taken in another order for it.
+    /// takes the sum of their times; that is seen with a medium that takes time, and in
+    /// comparison with virtual time, where they overlap. A lock that the submitter holds shared the end of
+    /// the I/O gets shared as well, past a writer that waits.
     #[inline]
     fn spawn(&self, _: &'static str, body: impl Future<Output = ()> + 'static) {
+        INSIDE.set(INSIDE.get() + 1);
         run(body);
+        INSIDE.set(INSIDE.get() - 1);
     }
 
     #[inline]
