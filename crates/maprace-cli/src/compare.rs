@@ -5,7 +5,7 @@ use crate::failure::Failure;
 use crate::measure;
 use crate::plan::Compare;
 use crate::search::{Bar, Explored, search};
-use maprace_scenario::{Judgement, Row, Verdict, Verdicts, table};
+use maprace_scenario::{Judgement, Row, Threads, Verdict, Verdicts, table};
 use std::cmp::Reverse;
 
 /// Explores every row and measures what is asked for; answers with the tables and the shortest
@@ -22,6 +22,10 @@ pub(crate) fn run(context: &Context<'_>, plan: &Compare) -> Result<Answer, Failu
         true => measure::run(context, &bar, plan)?,
         false => measure::Found::default(),
     };
+    let threads = match plan.measure.threads {
+        true => measure::on_threads(context, &bar, plan)?,
+        false => Vec::new(),
+    };
     drop(bar);
     let verdicts = || found.iter().map(|(_, explored)| &explored.verdict);
     let code = match code_of(verdicts()) {
@@ -31,6 +35,7 @@ pub(crate) fn run(context: &Context<'_>, plan: &Compare) -> Result<Answer, Failu
     if plan.search.json {
         let mut rows = Verdicts::of(verdicts());
         (rows.measured, rows.sweeps) = (&timed.measured, &timed.sweeps);
+        rows.threads = Threads { threads: &threads };
         let text = serde_json::to_string_pretty(&rows)? + "\n";
         return Ok(Answer { text, code, ..Answer::default() });
     }
@@ -44,6 +49,7 @@ pub(crate) fn run(context: &Context<'_>, plan: &Compare) -> Result<Answer, Failu
     parts.extend(shortest.filter(|_| plan.draw).and_then(|found| found.drawing(context.paint)));
     parts.push(measure::table(&timed.measured, context.paint));
     parts.push(measure::sweeps(&timed.sweeps));
+    parts.push(measure::threads(&threads));
     parts.retain(|part| !part.is_empty());
     Ok(Answer { text: parts.join("\n"), code, ..Answer::default() })
 }

@@ -1,6 +1,5 @@
 //! The layers that commands know by name.
 
-use maprace_fs::LayerKind;
 use maprace_fs::ext4::Ext4Kind;
 use maprace_scenario::{AnyLayer, ErrorKind, Vocabulary};
 
@@ -21,7 +20,7 @@ impl Layers {
         layers
     }
 
-    pub(crate) fn add<K: LayerKind + Clone + Send + Sync>(&mut self, name: &str, kind: K) {
+    pub(crate) fn add<K: AnyLayer + 'static>(&mut self, name: &str, kind: K) {
         self.0.retain(|(known, _)| known != name);
         self.0.push((name.to_owned(), Box::new(kind)));
     }

@@ -43,7 +43,7 @@ mod values;
 use crate::answer::Answer;
 use crate::layers::Layers;
 use crate::terminal::Terminal;
-use maprace_fs::LayerKind;
+use maprace_scenario::AnyLayer;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
@@ -67,11 +67,7 @@ impl Maprace {
 
     /// Adds a layer under a name that every command then knows. The last of two with one name counts.
     #[must_use]
-    pub fn layer<K: LayerKind + Clone + Send + Sync>(
-        mut self,
-        name: &str,
-        make: impl Fn() -> K,
-    ) -> Maprace {
+    pub fn layer<K: AnyLayer + 'static>(mut self, name: &str, make: impl Fn() -> K) -> Maprace {
         self.layers.add(name, make());
         self
     }

@@ -7,7 +7,7 @@ mod csv;
 mod state;
 mod table;
 
-pub(crate) use table::{sweeps, table};
+pub(crate) use table::{sweeps, table, threads};
 
 use crate::answer::Context;
 use crate::args::{MeasureArgs, WorldName};
@@ -21,8 +21,8 @@ use maprace_runtime::sim::Sim;
 use maprace_scenario::costs::{CostTable, Priced};
 use maprace_scenario::measure::{self, Virtual};
 use maprace_scenario::{
-    Config, Measured, Media, Plan, Scenario, SeededCosts, Starts, Sweep, SweepPoint, SweepSpec,
-    SweepValue, Terms, Workload, nanoseconds,
+    Config, Measured, Media, OnThreads, Plan, Scenario, SeededCosts, Starts, Sweep, SweepPoint,
+    SweepSpec, SweepValue, Terms, Workload, nanoseconds,
 };
 use state::State;
 use std::path::PathBuf;
@@ -111,7 +111,7 @@ impl Measure {
         let measure = Measure {
             explores: is(WorldName::Explore) && of_scenarios,
             is_virtual: is(WorldName::Virtual),
-            threads: is(WorldName::Threads) && of_scenarios,
+            threads: is(WorldName::Threads) && of_scenarios && search.timing,
             media: media(&args.media)?,
             table: CostTable::open(table)?,
             cpus: args.cpus,
@@ -236,6 +236,43 @@ fn point(value: &SweepValue, measured: Vec<Measured>) -> SweepPoint {
     let x = value.value as f64;
     SweepPoint { x, typed: value.typed.clone(), measured }
 }
+
+/// Runs everything on threads that is asked for: each scenario in each configuration on each medium.
+pub(crate) fn on_threads(
+    context: &Context<'_>,
+    bar: &Bar,
+    plan: &Compare,
+) -> Result<Vec<Measured>, Failure> {
+    watch_for_interrupt();
+    let mut all = Vec::new();
+    for (name, subject) in &plan.subjects {
+        for media in &plan.measure.media {
+            for config in &plan.configs {
+                if STOP.load(Ordering::Relaxed) {
+                    return Ok(all);
+                }
+                bar.say(|| format!("{name} {} {}: threads", config.protocol.name, config.order));
+                let job = OnThreads {
+                    plan: Plan::new(&subject.scenario, config)?,
+                    name,
+                    config,
+                    media: media.clone(),
+                    seed: plan.measure.seed,
+                    rounds: plan.measure.rounds.div_ceil(REPEATS.into()).min(THREAD_ROUNDS),
+                    repeats: REPEATS,
+                };
+                let layer = context.layers.get(&config.layer)?;
+                all.push(uncontradicted(context, name, || layer.threaded(&job, &STOP))?);
+            }
+        }
+    }
+    Ok(all)
+}
+
+/// How often a measurement on threads is repeated, for its spread.
+const REPEATS: u32 = 5;
+/// The most rounds of one repeat on threads.
+const THREAD_ROUNDS: u64 = 200;
 
 /// One run, or what an earlier one has left of it; `None` where it was ended early.
 fn one(

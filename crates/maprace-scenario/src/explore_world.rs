@@ -1,7 +1,9 @@
 //! The explore world: a plan as a program for the explorer, with the checkers watching.
 
 use crate::config::Config;
+use crate::measured::Measured;
 use crate::plan::Plan;
+use crate::threads_world::{self, OnThreads};
 use crate::virtual_world::{self, MakeCosts, Terms, Timed};
 use crate::workload::Workload;
 use maprace_explore::{End, Outcome, Program, Watch, World};
@@ -10,9 +12,11 @@ use maprace_fs::check::{check_books, check_idle, enospc_with_space_free};
 use maprace_fs::{Broken, Checker, Errno, Inode, Layer, LayerKind, Log, settle};
 use maprace_runtime::Digest;
 use maprace_runtime::sim::{Done, Exec, Hold, Note, Sim, Task, TaskName};
+use maprace_runtime::threads::{Recorder, Threads};
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 /// When an invariant was found broken.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
@@ -60,6 +64,8 @@ pub trait AnyLayer: Send + Sync {
     fn program(&self, plan: &Plan) -> Box<dyn Storied>;
     /// A plan on a virtual clock.
     fn timed(&self, plan: &Plan, terms: Terms, costs: MakeCosts<'_>) -> Box<dyn Timed>;
+    /// A plan on the machine's threads; `stop` ends it after a repeat.
+    fn threaded(&self, job: &OnThreads<'_>, stop: &AtomicBool) -> Measured;
     /// A workload on a virtual clock; each round is an epoch.
     fn crowded(
         &self,
@@ -70,13 +76,20 @@ pub trait AnyLayer: Send + Sync {
     ) -> Box<dyn Timed>;
 }
 
-impl<K: LayerKind + Clone + Send + Sync> AnyLayer for K {
+impl<K: LayerKind + Clone + Send + Sync> AnyLayer for K
+where
+    K::In<Threads<Recorder>>: Send + Sync,
+{
     fn program(&self, plan: &Plan) -> Box<dyn Storied> {
         Box::new(Planned { kind: self.clone(), plan: plan.clone(), story: Rc::default() })
     }
 
     fn timed(&self, plan: &Plan, terms: Terms, costs: MakeCosts<'_>) -> Box<dyn Timed> {
         virtual_world::timed_plan(self.clone(), plan, terms, costs)
+    }
+
+    fn threaded(&self, job: &OnThreads<'_>, stop: &AtomicBool) -> Measured {
+        threads_world::measure(self, job, stop)
     }
 
     fn crowded(

@@ -32,6 +32,7 @@ mod shrink;
 mod sources;
 mod suggest;
 mod sweep;
+mod threads_world;
 mod verdict;
 mod virtual_world;
 mod vocabulary;
@@ -48,7 +49,8 @@ pub use format::{
 };
 pub use knobs::{KnobSetting, single_turns};
 pub use measured::{
-    Estimate, Measured, Paid, SCHEMA_MEASURED, Spread, Sweep, SweepPoint, WindowSeen,
+    Estimate, Measured, Paid, Range as MedianRange, SCHEMA_MEASURED, Spread, Sweep, SweepPoint,
+    WindowSeen,
 };
 pub use op::{Op, OpError, OpErrorKind, OpKind};
 pub use plan::{NotModelled, Plan, PlannedTask};
@@ -58,6 +60,7 @@ pub use schedule::{Driver, HEADER_KEYS, Item, Mismatch, MismatchKind, Run, Sched
 pub use shrink::{Shrunk, Trial, shrink};
 pub use sources::{citation, documented};
 pub use sweep::{SweepKey, SweepSpec, SweepValue, nanoseconds};
+pub use threads_world::OnThreads;
 pub use verdict::{
     Expected, Found, Judgement, KnobValues, Machine, Paint, Question, Row, SCHEMA, SCHEMA_ROWS,
     Threads, Verdict, Verdicts, judge, page, table,

@@ -43,6 +43,22 @@ pub struct Estimate {
     pub high: f64,
 }
 
+/// From the least to the greatest.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Range {
+    /// The least.
+    pub low: u64,
+    /// The greatest.
+    pub high: u64,
+}
+
+impl Range {
+    /// Whether no value can be in both: only then is a difference shown.
+    pub fn is_apart_from(&self, other: &Range) -> bool {
+        self.high < other.low || other.high < self.low
+    }
+}
+
 /// What was seen of one kind of window.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct WindowSeen {
@@ -143,8 +159,11 @@ pub struct Measured {
     pub steps: u64,
     /// On threads: what one reading of the clock costs, in nanoseconds.
     pub clock_ns: Option<f64>,
-    /// On threads: the ratio of the greatest to the least median over repeats, by figure.
-    pub noise: BTreeMap<String, f64>,
+    /// On threads: what one recorded event costs, in nanoseconds; a window holds a few.
+    pub event_ns: Option<f64>,
+    /// On threads: the least and the greatest median over repeats, of each kind of window and of
+    /// `operation`, in nanoseconds.
+    pub medians: BTreeMap<String, Range>,
 }
 
 impl Measured {

@@ -230,3 +230,80 @@ fn swept_rows(typed: &str, m: &Measured) -> Vec<Vec<String>> {
     }
     m.windows.iter().map(of).collect()
 }
+
+/// What was measured on threads: a block for each subject and medium.
+pub(crate) fn threads(all: &[Measured]) -> String {
+    let Some(first) = all.first() else { return String::new() };
+    let mut text = String::new();
+    let mut rest = all;
+    while let Some(first) = rest.first() {
+        let same = |m: &Measured| m.subject == first.subject && m.media == first.media;
+        let (group, others) = rest.split_at(rest.iter().take_while(|m| same(m)).count());
+        text += &format!(
+            "{} on {}, threads of this machine, {} rounds\n",
+            first.subject, first.media, first.rounds
+        );
+        let mut table = Table::new();
+        table.load_preset(presets::NOTHING);
+        table.set_header([
+            "order", "cookie", "protocol", "window", "p50", "p99", "hits", "op p50", "against",
+        ]);
+        for m in group {
+            for row in thread_rows(m, fastest(m, group)) {
+                table.add_row(row);
+            }
+        }
+        let lines = table.lines().map(|line| line.trim_end().to_owned());
+        text += &(lines.collect::<Vec<_>>().join("\n") + "\n\n");
+        rest = others;
+    }
+    let (clock, event) = (first.clock_ns.unwrap_or(0.0), first.event_ns.unwrap_or(0.0));
+    text += &format!(
+        "threads: measured, with the clock: {clock:.0} ns a reading, {event:.0} ns a recorded event; \
+         low..high: medians of\nrepeats; hits: a bare count, no rate; against: the protocol with the \
+         least op p50 of the same order and\ncookie, where no median of the one is among those of the \
+         other\n"
+    );
+    text
+}
+
+/// The one with the least median operation among those that differ from `m` in the protocol alone.
+fn fastest<'a>(m: &Measured, group: &'a [Measured]) -> &'a Measured {
+    let same = |o: &&Measured| (&o.order, &o.cookie) == (&m.order, &m.cookie);
+    let least = group.iter().filter(same).min_by_key(|o| o.cost.operation.p50);
+    least.expect("it is among them itself")
+}
+
+fn thread_rows(m: &Measured, best: &Measured) -> Vec<Vec<String>> {
+    let medians = |figure: &str| {
+        let range = m.medians.get(figure).copied().unwrap_or_default();
+        format!("{}..{}", time(range.low), time(range.high))
+    };
+    let operation = |m: &Measured| m.medians.get("operation").copied().unwrap_or_default();
+    let against = match operation(m).is_apart_from(&operation(best)) {
+        _ if m.protocol == best.protocol => "least".to_owned(),
+        false => format!("{}: no difference shown", best.protocol),
+        true => {
+            #[expect(clippy::cast_precision_loss, reason = "nanoseconds of one operation")]
+            let ratio = m.cost.operation.p50 as f64 / best.cost.operation.p50.max(1) as f64;
+            format!("{}: {ratio:.2} times", best.protocol)
+        }
+    };
+    let cookie = m.cookie.as_deref().unwrap_or("-").to_owned();
+    let who = vec![m.order.clone(), cookie, m.protocol.clone()];
+    let cost = vec![medians("operation"), against];
+    let empty = vec![String::new(); 3];
+    let mut rows = Vec::new();
+    for (i, w) in m.windows.iter().enumerate() {
+        let seen = vec![w.name.clone(), medians(&w.name), time(w.length.p99), w.hits.to_string()];
+        match i {
+            0 => rows.push([who.clone(), seen, cost.clone()].concat()),
+            _ => rows.push([empty.clone(), seen, vec![String::new(); 2]].concat()),
+        }
+    }
+    if rows.is_empty() {
+        let none = ["none", "-", "-", "-"].map(str::to_owned).to_vec();
+        rows.push([who, none, cost].concat());
+    }
+    rows
+}

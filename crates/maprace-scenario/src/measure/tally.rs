@@ -179,7 +179,8 @@ impl Tally {
             cost: self.sums.paid(self.run_ns),
             steps: self.steps,
             clock_ns: None,
-            noise: BTreeMap::new(),
+            event_ns: None,
+            medians: BTreeMap::new(),
         }
     }
 
