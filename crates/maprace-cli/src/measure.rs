@@ -21,8 +21,8 @@ use maprace_runtime::sim::Sim;
 use maprace_scenario::costs::{CostTable, Priced};
 use maprace_scenario::measure::{self, Virtual};
 use maprace_scenario::{
-    Config, Measured, Media, OnThreads, Plan, Scenario, SeededCosts, Starts, Sweep, SweepPoint,
-    SweepSpec, SweepValue, Terms, Workload, nanoseconds,
+    Config, Measured, Media, OnThreads, Plan, Repeats, Scenario, SeededCosts, Starts, Sweep,
+    SweepPoint, SweepSpec, SweepValue, Terms, Workload, nanoseconds,
 };
 use state::State;
 use std::path::PathBuf;
@@ -244,29 +244,48 @@ pub(crate) fn on_threads(
     plan: &Compare,
 ) -> Result<Vec<Measured>, Failure> {
     watch_for_interrupt();
+    let clock = maprace_runtime::threads::clock_ns();
     let mut all = Vec::new();
     for (name, subject) in &plan.subjects {
         for media in &plan.measure.media {
+            let mut jobs = Vec::new();
             for config in &plan.configs {
-                if STOP.load(Ordering::Relaxed) {
-                    return Ok(all);
-                }
-                bar.say(|| format!("{name} {} {}: threads", config.protocol.name, config.order));
-                let job = OnThreads {
-                    plan: Plan::new(&subject.scenario, config)?,
-                    name,
+                jobs.push((
                     config,
-                    media: media.clone(),
-                    seed: plan.measure.seed,
-                    rounds: plan.measure.rounds.div_ceil(REPEATS.into()).min(THREAD_ROUNDS),
-                    repeats: REPEATS,
-                };
-                let layer = context.layers.get(&config.layer)?;
-                all.push(uncontradicted(context, name, || layer.threaded(&job, &STOP))?);
+                    Repeats::new(job_on_threads(plan, name, subject, config, media)?),
+                ));
             }
+            for repeat in 1..=REPEATS {
+                bar.say(|| format!("{name} on {}: threads, {repeat} of {REPEATS}", media.name()));
+                for (config, repeats) in &mut jobs {
+                    if STOP.load(Ordering::Relaxed) {
+                        return Ok(all);
+                    }
+                    let layer = context.layers.get(&config.layer)?;
+                    uncontradicted(context, name, || repeats.repeat(layer))?;
+                }
+            }
+            all.extend(jobs.iter().map(|(_, repeats)| repeats.measured(clock)));
         }
     }
     Ok(all)
+}
+
+fn job_on_threads<'a>(
+    plan: &Compare,
+    name: &'a str,
+    subject: &Subject,
+    config: &'a Config,
+    media: &Media,
+) -> Result<OnThreads<'a>, Failure> {
+    Ok(OnThreads {
+        plan: Plan::new(&subject.scenario, config)?,
+        name,
+        config,
+        media: media.clone(),
+        seed: plan.measure.seed,
+        rounds: plan.measure.rounds.div_ceil(REPEATS.into()).min(THREAD_ROUNDS),
+    })
 }
 
 /// How often a measurement on threads is repeated, for its spread.

@@ -1,7 +1,7 @@
 //! The explore world: a plan as a program for the explorer, with the checkers watching.
 
 use crate::config::Config;
-use crate::measured::Measured;
+use crate::measure::Tally;
 use crate::plan::Plan;
 use crate::threads_world::{self, OnThreads};
 use crate::virtual_world::{self, MakeCosts, Terms, Timed};
@@ -16,7 +16,6 @@ use maprace_runtime::threads::{Recorder, Threads};
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 /// When an invariant was found broken.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
@@ -64,8 +63,8 @@ pub trait AnyLayer: Send + Sync {
     fn program(&self, plan: &Plan) -> Box<dyn Storied>;
     /// A plan on a virtual clock.
     fn timed(&self, plan: &Plan, terms: Terms, costs: MakeCosts<'_>) -> Box<dyn Timed>;
-    /// A plan on the machine's threads; `stop` ends it after a repeat.
-    fn threaded(&self, job: &OnThreads<'_>, stop: &AtomicBool) -> Measured;
+    /// A plan on the machine's threads: all rounds of one repeat.
+    fn threaded(&self, job: &OnThreads<'_>, repeat: u32) -> Tally;
     /// A workload on a virtual clock; each round is an epoch.
     fn crowded(
         &self,
@@ -88,8 +87,8 @@ where
         virtual_world::timed_plan(self.clone(), plan, terms, costs)
     }
 
-    fn threaded(&self, job: &OnThreads<'_>, stop: &AtomicBool) -> Measured {
-        threads_world::measure(self, job, stop)
+    fn threaded(&self, job: &OnThreads<'_>, repeat: u32) -> Tally {
+        threads_world::run_rounds(self, job, repeat)
     }
 
     fn crowded(

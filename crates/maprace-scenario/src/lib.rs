@@ -60,7 +60,7 @@ pub use schedule::{Driver, HEADER_KEYS, Item, Mismatch, MismatchKind, Run, Sched
 pub use shrink::{Shrunk, Trial, shrink};
 pub use sources::{citation, documented};
 pub use sweep::{SweepKey, SweepSpec, SweepValue, nanoseconds};
-pub use threads_world::OnThreads;
+pub use threads_world::{OnThreads, Repeats};
 pub use verdict::{
     Expected, Found, Judgement, KnobValues, Machine, Paint, Question, Row, SCHEMA, SCHEMA_ROWS,
     Threads, Verdict, Verdicts, judge, page, table,

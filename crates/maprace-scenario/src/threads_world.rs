@@ -5,6 +5,7 @@
 //! and the greatest of its medians; a difference smaller than that is none. Nothing here is repeatable.
 
 use crate::config::Config;
+use crate::explore_world::AnyLayer;
 use crate::measure::{About, Meter, Tally};
 use crate::measured::{Measured, Range};
 use crate::plan::Plan;
@@ -14,9 +15,8 @@ use maprace_fs::window::Watched;
 use maprace_fs::{Broken, Inode, Layer, LayerKind, Log, Request};
 use maprace_runtime::Happening;
 use maprace_runtime::sim::{Keep, Sim};
-use maprace_runtime::threads::{self, Recorder, Recording, Threads, clock_ns};
+use maprace_runtime::threads::{self, ClockCost, Recorder, Recording, Threads};
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Barrier, Mutex};
 
 /// A measurement on threads.
@@ -34,8 +34,6 @@ pub struct OnThreads<'a> {
     pub seed: u64,
     /// Rounds of one repeat.
     pub rounds: u64,
-    /// How often all of it is measured, from 1.
-    pub repeats: u32,
 }
 
 /// Room for what happens to one thread in one round.
@@ -57,27 +55,38 @@ struct Meeting<L: Layer> {
 
 const UNPOISONED: &str = "nobody panics while holding it";
 
-/// Measures `job` with a layer of `kind`.
-pub(crate) fn measure<K: LayerKind>(kind: &K, job: &OnThreads<'_>, stop: &AtomicBool) -> Measured
-where
-    K::In<Threads<Recorder>>: Send + Sync,
-{
-    let clock = clock_ns();
-    let (mut all, mut medians) = (Tally::default(), BTreeMap::<String, Range>::new());
-    for repeat in 0..job.repeats {
-        if repeat > 0 && stop.load(Ordering::Relaxed) {
-            break;
-        }
-        let mut tally = Tally::default();
-        run_rounds(kind, job, repeat, &mut tally);
-        note_medians(&tally.measured(&about(job)), &mut medians);
-        all.merge(&tally);
+/// A measurement that grows by a repeat at a time, so that configurations can take turns: what the
+/// machine is busy with meets all of them.
+#[derive(Debug)]
+pub struct Repeats<'a> {
+    job: OnThreads<'a>,
+    all: Tally,
+    medians: BTreeMap<String, Range>,
+    done: u32,
+}
+
+impl<'a> Repeats<'a> {
+    /// Nothing is measured yet.
+    pub fn new(job: OnThreads<'a>) -> Repeats<'a> {
+        Repeats { job, all: Tally::default(), medians: BTreeMap::new(), done: 0 }
     }
-    let mut measured = all.measured(&about(job));
-    measured.clock_ns = Some(clock.reading_ns);
-    measured.event_ns = Some(clock.event_ns);
-    measured.medians = medians;
-    measured
+
+    /// One repeat more.
+    pub fn repeat(&mut self, layer: &dyn AnyLayer) {
+        let tally = layer.threaded(&self.job, self.done);
+        note_medians(&tally.measured(&about(&self.job)), &mut self.medians);
+        self.all.merge(&tally);
+        self.done += 1;
+    }
+
+    /// What all repeats come to; `clock`: what it costs to look at the clock.
+    pub fn measured(&self, clock: ClockCost) -> Measured {
+        let mut measured = self.all.measured(&about(&self.job));
+        measured.clock_ns = Some(clock.reading_ns);
+        measured.event_ns = Some(clock.event_ns);
+        measured.medians.clone_from(&self.medians);
+        measured
+    }
 }
 
 fn about<'a>(job: &OnThreads<'a>) -> About<'a> {
@@ -105,10 +114,11 @@ fn note_medians(measured: &Measured, medians: &mut BTreeMap<String, Range>) {
 }
 
 /// All rounds of one repeat.
-fn run_rounds<K: LayerKind>(kind: &K, job: &OnThreads<'_>, repeat: u32, tally: &mut Tally)
+pub(crate) fn run_rounds<K: LayerKind>(kind: &K, job: &OnThreads<'_>, repeat: u32) -> Tally
 where
     K::In<Threads<Recorder>>: Send + Sync,
 {
+    let mut tally = Tally::default();
     let rt = Threads::new().probed::<Recorder>();
     let mut meter = Meter::new(watched(kind, &job.plan));
     let (setup, tasks) = (&job.plan.setup, &job.plan.tasks);
@@ -130,11 +140,12 @@ where
             let layer = kind.build(&rt, &setup, &log);
             let file = Arc::new(Inode::new(&rt, &setup, layer, log));
             let left = one_round(&meeting, &file, &job.plan.after);
-            tell(&rt.merge(left.recordings), &left.broken, &mut meter, tally);
+            tell(&rt.merge(left.recordings), &left.broken, &mut meter, &mut tally);
         }
         *meeting.now.lock().expect(UNPOISONED) = None;
         meeting.start.wait();
     });
+    tally
 }
 
 /// What the meter has to know of the layer, asked of one that nobody uses.
