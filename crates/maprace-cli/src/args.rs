@@ -188,6 +188,8 @@ pub(crate) struct CompareArgs {
     pub(crate) search: SearchArgs,
     #[command(flatten)]
     pub(crate) diagram: DiagramArgs,
+    #[command(flatten)]
+    pub(crate) files: FilesArgs,
 }
 
 /// `explore`.
@@ -203,21 +205,35 @@ pub(crate) struct ExploreArgs {
     #[command(flatten)]
     pub(crate) diagram: DiagramArgs,
     #[command(flatten)]
+    pub(crate) files: FilesArgs,
+    #[command(flatten)]
     pub(crate) shrink: ShrinkArgs,
+}
+
+/// Files to write beside the answer.
+#[derive(Clone, Debug, Default, Args)]
+#[command(group = clap::ArgGroup::new("written").multiple(true))]
+pub(crate) struct FilesArgs {
+    /// Write a page for a browser: the table, what to choose and why, every counterexample by step
+    #[arg(long, value_name = "FILE", group = "written")]
+    pub(crate) report: Option<PathBuf>,
+    /// Write the counterexamples for a trace viewer, as Chrome's JSON, which Perfetto reads
+    #[arg(long, value_name = "FILE", group = "written")]
+    pub(crate) trace: Option<PathBuf>,
+    /// Replace files that exist
+    #[arg(long, requires = "written")]
+    pub(crate) force: bool,
 }
 
 /// Whether to make a damaged scenario small.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ShrinkArgs {
     /// If it is damaged, drop what the damage does not need, and show the scenario that is left
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["report", "trace"])]
     pub(crate) shrink: bool,
     /// The same, and write that scenario into a file
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", group = "written", conflicts_with_all = ["report", "trace"])]
     pub(crate) shrink_to: Option<PathBuf>,
-    /// Replace the file if it exists
-    #[arg(long, requires = "shrink_to")]
-    pub(crate) force: bool,
 }
 
 impl ShrinkArgs {

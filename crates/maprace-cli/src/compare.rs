@@ -2,6 +2,7 @@
 
 use crate::answer::{Answer, Context, DAMAGE, INCOMPLETE};
 use crate::failure::Failure;
+use crate::output::Found;
 use crate::plan::Compare;
 use crate::search::{Bar, Explored, search};
 use maprace_scenario::{Judgement, Row, Verdict, Verdicts, table};
@@ -13,20 +14,24 @@ pub(crate) fn run(context: &Context<'_>, plan: &Compare) -> Result<Answer, Failu
     let mut found = Vec::new();
     for (name, subject) in &plan.subjects {
         for config in &plan.configs {
-            found.push((name, search(context, &bar, subject, config, &plan.search)?));
+            let explored = search(context, &bar, subject, config, &plan.search)?;
+            found.push((name, subject, explored));
         }
     }
     drop(bar);
-    let verdicts = || found.iter().map(|(_, explored)| &explored.verdict);
+    let verdicts = || found.iter().map(|(.., explored)| &explored.verdict);
     let code = code_of(verdicts());
+    let written: Vec<Found<'_>> =
+        found.iter().map(|(name, subject, explored)| Found { name, subject, explored }).collect();
+    plan.files.write(context, &title(plan), &written)?;
     if plan.search.json {
         let text = serde_json::to_string_pretty(&Verdicts::of(verdicts()))? + "\n";
         return Ok(Answer { text, code, ..Answer::default() });
     }
     let rows: Vec<Row<'_>> =
-        found.iter().map(|(name, e)| Row { name, verdict: &e.verdict }).collect();
+        found.iter().map(|(name, _, e)| Row { name, verdict: &e.verdict }).collect();
     let mut text = table(plan.heading, &rows, context.paint);
-    let shortest = shortest(found.iter().map(|(_, explored)| explored));
+    let shortest = shortest(found.iter().map(|(.., explored)| explored));
     if plan.draw
         && let Some(drawing) = shortest.and_then(|found| found.drawing(context.paint))
     {
@@ -34,6 +39,14 @@ pub(crate) fn run(context: &Context<'_>, plan: &Compare) -> Result<Answer, Failu
         text += &drawing;
     }
     Ok(Answer { text, code, ..Answer::default() })
+}
+
+/// What stands over a report.
+fn title(plan: &Compare) -> String {
+    match plan.subjects.as_slice() {
+        [(_, subject)] => subject.scenario.title.clone(),
+        all => format!("{} scenarios under {} configurations", all.len(), plan.configs.len()),
+    }
 }
 
 /// The one with the least contrived damage: fewest preemptions, then switches, then steps; of equals

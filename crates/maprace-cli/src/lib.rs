@@ -30,12 +30,17 @@ mod layers;
 mod lists;
 mod machine;
 mod media;
+mod output;
 mod plan;
+#[cfg_attr(not(test), expect(dead_code, reason = "no command measures yet"))]
+mod plots;
 mod replay;
+mod report;
 mod search;
 mod shell;
 mod shrink;
 mod terminal;
+mod trace;
 mod values;
 
 use crate::answer::Answer;

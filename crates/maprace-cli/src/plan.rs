@@ -6,6 +6,7 @@ use crate::args::{
     SearchArgs,
 };
 use crate::failure::Failure;
+use crate::output::Files;
 use crate::values::{Setting, newest_release, order, protocol, turned};
 use maprace_explore::{Budget, Engine};
 use maprace_fs::Order;
@@ -62,6 +63,8 @@ pub(crate) struct Explore {
     pub(crate) config: Config,
     pub(crate) search: Search,
     pub(crate) draw: bool,
+    /// What is written beside the answer.
+    pub(crate) files: Files,
 }
 
 /// Scenarios in configurations.
@@ -74,6 +77,8 @@ pub(crate) struct Compare {
     pub(crate) configs: Vec<Config>,
     pub(crate) search: Search,
     pub(crate) draw: bool,
+    /// What is written beside the answer.
+    pub(crate) files: Files,
 }
 
 /// One schedule of one scenario.
@@ -131,7 +136,9 @@ pub(crate) fn explore(context: &Context<'_>, args: ExploreArgs) -> Result<Explor
     let subject = subject(context, &args.scenario)?;
     let config = one_config(context, &args.config)?;
     checked(&subject.scenario, &config)?;
-    Ok(Explore { subject, config, search: args.search.into(), draw: draws(args.diagram, context) })
+    let files = Files::checked(args.files)?;
+    let draw = draws(args.diagram, context);
+    Ok(Explore { subject, config, search: args.search.into(), draw, files })
 }
 
 /// `ablate`.
@@ -139,7 +146,13 @@ pub(crate) fn ablate(context: &Context<'_>, args: AblateArgs) -> Result<Explore,
     let subject = subject(context, &args.scenario)?;
     let config = one_config(context, &args.config)?;
     checked(&subject.scenario, &config)?;
-    Ok(Explore { subject, config, search: args.search.into(), draw: false })
+    Ok(Explore {
+        subject,
+        config,
+        search: args.search.into(),
+        draw: false,
+        files: Files::default(),
+    })
 }
 
 /// No command at all.
@@ -147,7 +160,8 @@ pub(crate) fn compare_seed(context: &Context<'_>) -> Result<Compare, Failure> {
     let layer = LayerArgs { layer: "ext4".to_owned(), settings: Vec::new() };
     let configs = configs(context, &layer, &[], &[])?;
     let search = Search::default();
-    Ok(Compare { heading: "pair", subjects: seed(context)?, configs, search, draw: !context.quiet })
+    let (subjects, draw, files) = (seed(context)?, !context.quiet, Files::default());
+    Ok(Compare { heading: "pair", subjects, configs, search, draw, files })
 }
 
 /// `compare`.
@@ -161,7 +175,8 @@ pub(crate) fn compare(context: &Context<'_>, args: CompareArgs) -> Result<Compar
         configs.iter().try_for_each(|config| checked(&subject.scenario, config))?;
     }
     let draw = draws(args.diagram, context);
-    Ok(Compare { heading, subjects, configs, search: args.search.into(), draw })
+    let files = Files::checked(args.files)?;
+    Ok(Compare { heading, subjects, configs, search: args.search.into(), draw, files })
 }
 
 /// The pairs of the seed, named as pairs.

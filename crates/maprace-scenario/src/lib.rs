@@ -33,7 +33,7 @@ mod verdict;
 mod vocabulary;
 
 pub use config::Config;
-pub use diagram::{Scene, diagram, ending};
+pub use diagram::{Scene, diagram, ending, operation};
 pub use error::{Error, ErrorKind, Position};
 pub use explore_world::{AnyLayer, Happened, Moment, Storied, Story};
 pub use format::{
@@ -53,6 +53,6 @@ pub use shrink::{Shrunk, Trial, shrink};
 pub use sources::{citation, documented};
 pub use verdict::{
     Expected, Found, Judgement, KnobValues, Machine, Paint, Question, Row, SCHEMA, SCHEMA_ROWS,
-    Verdict, Verdicts, judge, page, table,
+    Verdict, Verdicts, judge, page, quoted, table,
 };
 pub use vocabulary::{CheckerName, Vocabulary};

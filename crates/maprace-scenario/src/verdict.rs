@@ -13,7 +13,7 @@ mod table;
 mod tests;
 
 pub use expected::Expected;
-pub use judge::{Question, judge};
+pub use judge::{Question, judge, quoted};
 pub use page::page;
 pub use paint::Paint;
 pub use table::{Row, table};
