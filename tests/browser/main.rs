@@ -116,7 +116,7 @@ fn it_sorts_filters_explains_and_has_two_sets_of_colours() {
     let choose = "const select = document.querySelector('#by-order'); select.value = 'iomap'; \
                   select.dispatchEvent(new Event('change')); document.querySelectorAll('#rows tbody tr').length";
     assert_eq!(tab.eval(choose), 10);
-    assert_eq!(tab.text("#filtered"), "10 of 20 configurations");
+    assert_eq!(tab.text("#filtered"), "10 of 20 rows");
 
     tab.click("#rows button.q");
     assert!(tab.text("#def").contains("a preset of knobs"), "{}", tab.text("#def"));

@@ -166,7 +166,7 @@ fn who_is_safe(standings: &[Standing<'_>], safe: &[&Standing<'_>]) -> String {
     let measured = standings.iter().any(|s| s.figures().next().is_some());
     let also = if measured { ", and no measurement saw any" } else { "" };
     match safe {
-        [] => format!("Under no protocol every schedule {of} was tried and ends without damage."),
+        [] => format!("Under none of them does every schedule {of} end without damage."),
         _ => {
             let names: Vec<String> = safe.iter().map(|s| s.name()).collect();
             let names = listed(&names);
@@ -188,7 +188,18 @@ fn fewest(standings: &[Standing<'_>]) -> String {
     if least == 0 || least == most {
         return String::new();
     }
-    format!(" Fewest races: {}, in {least} of {} scenarios.", listed(&names), of(best[0]))
+    let still: Vec<String> =
+        best[0].rows.iter().filter(|row| is_damaged(row)).map(|row| row.scenario.clone()).collect();
+    format!(
+        " Least damage: {}, in {least} of {} scenarios ({}).",
+        listed(&names),
+        of(best[0]),
+        listed(&still)
+    )
+}
+
+fn is_damaged(row: &RowData) -> bool {
+    row.explored.as_ref().is_some_and(|explored| explored.verdict == "damaged")
 }
 
 /// Of what is safe and was in a kernel the cheapest, where costs can be compared; else the newest.
@@ -276,7 +287,7 @@ fn races(standings: &[Standing<'_>]) -> Vec<String> {
     all.sort_by(|a, b| b.weight.total_cmp(&a.weight));
     let more = all.len().saturating_sub(RACES_MAX);
     let line = |race: &Race<'_>| {
-        format!("{} races under {}: {}.", race.scenario, listed(&race.configs), race.what)
+        format!("{} goes wrong under {}: {}.", race.scenario, listed(&race.configs), race.what)
     };
     let mut lines: Vec<String> = all.iter().take(RACES_MAX).map(line).collect();
     if more > 0 {
@@ -396,8 +407,11 @@ fn by_safety(standings: &[(&str, Vec<Standing<'_>>)]) -> String {
     let sets: Vec<Vec<String>> = standings.iter().map(|(_, all)| safe(all)).collect();
     if sets.iter().all(|set| *set == sets[0]) {
         let any = sets[0].is_empty();
-        let alike =
-            if any { "Neither is safe here." } else { "Both are safe under the same protocols." };
+        let alike = if any {
+            "Neither is safe in everything compared here."
+        } else {
+            "Both are safe under the same protocols."
+        };
         return alike.to_owned();
     }
     let most = standings.iter().zip(&sets).max_by_key(|(_, set)| set.len());
@@ -484,7 +498,7 @@ mod tests {
         assert!(text.contains("1.00 us on average under v6.12; v6.11 1.10 us (+10.0 %)"), "{text}");
         assert!(text.contains("Those that race would take: v6.8 900 ns (-10.0 %)."), "{text}");
         assert!(
-            text.contains("a races under v6.8: 4 of 9 distinct orders end in damage"),
+            text.contains("a goes wrong under v6.8: 4 of 9 distinct orders end in damage"),
             "{text}"
         );
     }
@@ -523,7 +537,7 @@ mod tests {
         let answer = &choose(&rows)[0].answer;
         assert!(!answer.contains("v6.8"), "{answer}");
         assert!(
-            answer.ends_with("Fewest races: v6.11 and v6.12, in 1 of 2 scenarios."),
+            answer.ends_with("Least damage: v6.11 and v6.12, in 1 of 2 scenarios (b)."),
             "{answer}"
         );
     }

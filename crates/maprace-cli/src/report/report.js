@@ -251,7 +251,7 @@ function drawTable() {
     const { value } = all[sorting.column];
     rows = rows.slice().sort((a, b) => compare(value(a), value(b)));
   }
-  const everything = `${DATA.rows.length} ${DATA.rows.length === 1 ? 'configuration' : 'configurations'}`;
+  const everything = `${DATA.rows.length} ${DATA.rows.length === 1 ? 'row' : 'rows'}`;
   byId('filtered').value = rows.length === DATA.rows.length ? everything : `${rows.length} of ${everything}`;
   if (!DATA.rows.length) return byId('rows').replaceChildren(none('Nothing was explored or measured.'));
   const worlds = [];
