@@ -197,6 +197,8 @@ pub(crate) struct CompareArgs {
     pub(crate) diagram: DiagramArgs,
     #[command(flatten)]
     pub(crate) measure: MeasureArgs,
+    #[command(flatten)]
+    pub(crate) files: FilesArgs,
 }
 
 /// What to measure, and where it goes.
@@ -231,17 +233,17 @@ pub(crate) struct MeasureArgs {
     #[arg(long, value_name = "KEY=VALUES", allow_hyphen_values = true)]
     pub(crate) sweep: Option<SweepSpec>,
     /// Write every window of every round into a CSV file
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", group = "written")]
     pub(crate) csv: Option<PathBuf>,
+    /// Write the pictures of the report as SVG files into this directory, which must be new or empty
+    #[arg(long, value_name = "DIR", group = "written")]
+    pub(crate) plots: Option<PathBuf>,
     /// Keep what is measured in a file as it is finished, so that --resume can go on from it
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", group = "written")]
     pub(crate) state: Option<PathBuf>,
     /// Go on from the file of --state: what is finished there is not measured again
     #[arg(long, requires = "state")]
     pub(crate) resume: bool,
-    /// Replace files that exist
-    #[arg(long)]
-    pub(crate) force: bool,
 }
 
 /// Where tasks run.
@@ -265,21 +267,35 @@ pub(crate) struct ExploreArgs {
     #[command(flatten)]
     pub(crate) diagram: DiagramArgs,
     #[command(flatten)]
+    pub(crate) files: FilesArgs,
+    #[command(flatten)]
     pub(crate) shrink: ShrinkArgs,
+}
+
+/// Files to write beside the answer.
+#[derive(Clone, Debug, Default, Args)]
+#[command(group = clap::ArgGroup::new("written").multiple(true))]
+pub(crate) struct FilesArgs {
+    /// Write a page for a browser: the table, what to choose and why, every counterexample by step
+    #[arg(long, value_name = "FILE", group = "written")]
+    pub(crate) report: Option<PathBuf>,
+    /// Write the counterexamples for a trace viewer, as Chrome's JSON, which Perfetto reads
+    #[arg(long, value_name = "FILE", group = "written")]
+    pub(crate) trace: Option<PathBuf>,
+    /// Replace files that exist
+    #[arg(long, requires = "written")]
+    pub(crate) force: bool,
 }
 
 /// Whether to make a damaged scenario small.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ShrinkArgs {
     /// If it is damaged, drop what the damage does not need, and show the scenario that is left
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["report", "trace"])]
     pub(crate) shrink: bool,
     /// The same, and write that scenario into a file
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", group = "written", conflicts_with_all = ["report", "trace"])]
     pub(crate) shrink_to: Option<PathBuf>,
-    /// Replace the file if it exists
-    #[arg(long, requires = "shrink_to")]
-    pub(crate) force: bool,
 }
 
 impl ShrinkArgs {

@@ -3,6 +3,7 @@
 use crate::answer::{Answer, Context, DAMAGE, INCOMPLETE};
 use crate::failure::Failure;
 use crate::measure;
+use crate::output::{Found, Measurements};
 use crate::plan::Compare;
 use crate::search::{Bar, Explored, search};
 use maprace_scenario::{Judgement, Row, Threads, Verdict, Verdicts, table};
@@ -15,7 +16,8 @@ pub(crate) fn run(context: &Context<'_>, plan: &Compare) -> Result<Answer, Failu
     let mut found = Vec::new();
     for (name, subject) in plan.subjects.iter().filter(|_| plan.measure.explores) {
         for config in &plan.configs {
-            found.push((name, search(context, &bar, subject, config, &plan.search)?));
+            let explored = search(context, &bar, subject, config, &plan.search)?;
+            found.push((name, subject, explored));
         }
     }
     let timed = match plan.measure.is_virtual {
@@ -27,11 +29,16 @@ pub(crate) fn run(context: &Context<'_>, plan: &Compare) -> Result<Answer, Failu
         false => Vec::new(),
     };
     drop(bar);
-    let verdicts = || found.iter().map(|(_, explored)| &explored.verdict);
+    let verdicts = || found.iter().map(|(.., explored)| &explored.verdict);
     let code = match code_of(verdicts()) {
         0 if timed.cut => INCOMPLETE,
         code => code,
     };
+    let written: Vec<Found<'_>> =
+        found.iter().map(|(name, subject, explored)| Found { name, subject, explored }).collect();
+    let measurements =
+        Measurements { measured: &timed.measured, threads: &threads, sweeps: &timed.sweeps };
+    plan.files.write(context, &title(plan), &written, measurements)?;
     if plan.search.json {
         let mut rows = Verdicts::of(verdicts());
         (rows.measured, rows.sweeps) = (&timed.measured, &timed.sweeps);
@@ -40,18 +47,27 @@ pub(crate) fn run(context: &Context<'_>, plan: &Compare) -> Result<Answer, Failu
         return Ok(Answer { text, code, ..Answer::default() });
     }
     let rows: Vec<Row<'_>> =
-        found.iter().map(|(name, e)| Row { name, verdict: &e.verdict }).collect();
+        found.iter().map(|(name, _, e)| Row { name, verdict: &e.verdict }).collect();
     let mut parts = Vec::new();
     if !rows.is_empty() {
         parts.push(table(plan.heading, &rows, context.paint));
     }
-    let shortest = shortest(found.iter().map(|(_, explored)| explored));
+    let shortest = shortest(found.iter().map(|(.., explored)| explored));
     parts.extend(shortest.filter(|_| plan.draw).and_then(|found| found.drawing(context.paint)));
     parts.push(measure::table(&timed.measured, context.paint));
     parts.push(measure::sweeps(&timed.sweeps));
     parts.push(measure::threads(&threads));
     parts.retain(|part| !part.is_empty());
     Ok(Answer { text: parts.join("\n"), code, ..Answer::default() })
+}
+
+/// What stands over a report.
+fn title(plan: &Compare) -> String {
+    match plan.subjects.as_slice() {
+        [(_, subject)] => subject.scenario.title.clone(),
+        [] => format!("{} configurations under a crowd", plan.configs.len()),
+        all => format!("{} scenarios under {} configurations", all.len(), plan.configs.len()),
+    }
 }
 
 /// The one with the least contrived damage: fewest preemptions, then switches, then steps; of equals

@@ -30,6 +30,7 @@ Examples:
   maprace compare stale-map --order iomap --set cookie=off
   maprace compare mkwrite-fallocate ./mine.toml --protocol v6.8 --protocol v6.12
   maprace compare --json --no-timing > rows.json
+  maprace compare --report report.html                 a page for a browser, one file
 
 Exit codes: 0 every verdict is as its scenario expects or nothing is expected, 1 one is not,
 2 bad input or could not run, 3 not all was tried.";
@@ -42,6 +43,7 @@ Examples:
   maprace explore ./mine.toml --engine random --seed 7 --budget 100000
   maprace explore write-mkwrite --order iomap --json --no-timing
   maprace explore ./large.toml --protocol v6.8 --shrink-to small.toml
+  maprace explore stale-map --order iomap --set cookie=off --report report.html --trace trace.json
 
 Engines: auto searches with few preemptions for a first bug, then proves with dpor, then with states
 when dpor's budget ends. naive, dpor and states try everything; icb goes by preemptions; random and

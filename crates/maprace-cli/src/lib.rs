@@ -32,12 +32,16 @@ mod lists;
 mod machine;
 mod measure;
 mod media;
+mod output;
 mod plan;
+mod plots;
 mod replay;
+mod report;
 mod search;
 mod shell;
 mod shrink;
 mod terminal;
+mod trace;
 mod values;
 
 use crate::answer::Answer;

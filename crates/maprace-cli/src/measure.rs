@@ -95,8 +95,9 @@ impl Measure {
         args: MeasureArgs,
         search: &Search,
         subjects: &[(String, Subject)],
+        force: bool,
     ) -> Result<Measure, Failure> {
-        let existing = Existing::of(args.force);
+        let existing = Existing::of(force);
         let is = |world| args.worlds.is_empty() || args.worlds.contains(&world);
         let of_scenarios = args.workloads.is_empty() && args.sweep.is_none();
         if let Some(path) = &args.csv {
@@ -222,7 +223,7 @@ pub(crate) fn run(context: &Context<'_>, bar: &Bar, plan: &Compare) -> Result<Fo
                 }
             }
             if let Some(sweep) = &measure.sweep {
-                let (key, unit) = (sweep.key.name().to_owned(), sweep.key.unit().to_owned());
+                let (key, unit) = (sweep.key.name().to_owned(), sweep.key.unit());
                 found.sweeps.push(Sweep { key, unit, points, cut: found.cut });
             }
         }

@@ -7,6 +7,7 @@ use crate::args::{
 };
 use crate::failure::Failure;
 use crate::measure::Measure;
+use crate::output::Files;
 use crate::values::{Setting, newest_release, order, protocol, turned};
 use maprace_explore::{Budget, Engine};
 use maprace_fs::protocol::{PRESETS, Protocol};
@@ -63,6 +64,8 @@ pub(crate) struct Explore {
     pub(crate) config: Config,
     pub(crate) search: Search,
     pub(crate) draw: bool,
+    /// What is written beside the answer.
+    pub(crate) files: Files,
 }
 
 /// Scenarios in configurations.
@@ -76,6 +79,8 @@ pub(crate) struct Compare {
     pub(crate) search: Search,
     pub(crate) draw: bool,
     pub(crate) measure: Measure,
+    /// What is written beside the answer.
+    pub(crate) files: Files,
 }
 
 /// One schedule of one scenario.
@@ -133,7 +138,9 @@ pub(crate) fn explore(context: &Context<'_>, args: ExploreArgs) -> Result<Explor
     let subject = subject(context, &args.scenario)?;
     let config = one_config(context, &args.config)?;
     checked(&subject.scenario, &config)?;
-    Ok(Explore { subject, config, search: args.search.into(), draw: draws(args.diagram, context) })
+    let files = Files::checked(args.files, None)?;
+    let draw = draws(args.diagram, context);
+    Ok(Explore { subject, config, search: args.search.into(), draw, files })
 }
 
 /// `ablate`.
@@ -141,7 +148,13 @@ pub(crate) fn ablate(context: &Context<'_>, args: AblateArgs) -> Result<Explore,
     let subject = subject(context, &args.scenario)?;
     let config = one_config(context, &args.config)?;
     checked(&subject.scenario, &config)?;
-    Ok(Explore { subject, config, search: args.search.into(), draw: false })
+    Ok(Explore {
+        subject,
+        config,
+        search: args.search.into(),
+        draw: false,
+        files: Files::default(),
+    })
 }
 
 /// No command at all.
@@ -149,8 +162,9 @@ pub(crate) fn compare_seed(context: &Context<'_>) -> Result<Compare, Failure> {
     let layer = LayerArgs { layer: "ext4".to_owned(), settings: Vec::new() };
     let configs = configs(context, &layer, &[], &[])?;
     let search = Search::default();
-    let (draw, measure) = (!context.quiet, Measure::nothing());
-    Ok(Compare { heading: "pair", subjects: seed(context)?, configs, search, draw, measure })
+    let (subjects, draw, files) = (seed(context)?, !context.quiet, Files::default());
+    let measure = Measure::nothing();
+    Ok(Compare { heading: "pair", subjects, configs, search, draw, measure, files })
 }
 
 /// `compare`.
@@ -167,8 +181,10 @@ pub(crate) fn compare(context: &Context<'_>, args: CompareArgs) -> Result<Compar
         configs.iter().try_for_each(|config| checked(&subject.scenario, config))?;
     }
     let (draw, search) = (draws(args.diagram, context), Search::from(args.search));
-    let measure = Measure::plan(args.measure, &search, &subjects)?;
-    Ok(Compare { heading, subjects, configs, search, draw, measure })
+    let plots = args.measure.plots.clone();
+    let measure = Measure::plan(args.measure, &search, &subjects, args.files.force)?;
+    let files = Files::checked(args.files, plots)?;
+    Ok(Compare { heading, subjects, configs, search, draw, measure, files })
 }
 
 /// Each configuration of iomap order with each of the cookies; the other order has none.

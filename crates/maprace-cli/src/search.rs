@@ -4,11 +4,13 @@ use crate::answer::Context;
 use crate::failure::Failure;
 use crate::machine::{machine, timed};
 use crate::plan::{Search, Subject};
+use crate::report::timeline::{Of, Timeline, of_replay};
 use crate::values::one_line;
 use indicatif::{ProgressBar, ProgressStyle};
 use maprace_explore::{Counterexample, Options, Progress, Report, explore, replay};
 use maprace_scenario::{
-    Config, Paint, Plan, Question, Scene, Storied, Symptom, Verdict, diagram, judge, symptom,
+    Config, Paint, Plan, Question, Scenario, Scene, Storied, Symptom, Verdict, diagram, judge,
+    symptom,
 };
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Once;
@@ -175,5 +177,15 @@ impl Explored {
             Scene { plan: &self.plan, config: &self.config, replay: &replay, story: &story };
         let command = self.verdict.replay.as_deref().unwrap_or_default();
         Some(format!("{}\n{command}\n", diagram(&scene, paint)))
+    }
+
+    /// The same as lanes; `name` is what the scenario is called in the table.
+    pub(crate) fn timeline(&self, name: &str, scenario: &Scenario) -> Option<Timeline> {
+        let schedule = &self.counterexample()?.schedule;
+        let replay =
+            replay(&*self.program, schedule).expect("a schedule that was found runs again");
+        let command = self.verdict.replay.as_deref().unwrap_or_default();
+        let of = Of { name, scenario, plan: &self.plan, config: &self.config, command };
+        Some(of_replay(&of, &replay, &self.program.story()))
     }
 }

@@ -28,7 +28,7 @@ pub(crate) struct Planned {
 
 /// Puts together what was typed; a file that cannot be written is known before anything runs.
 pub(crate) fn plan(context: &Context<'_>, args: ExploreArgs) -> Result<Planned, Failure> {
-    let existing = Existing::of(args.shrink.force);
+    let existing = Existing::of(args.files.force);
     let to = args.shrink.shrink_to.clone();
     to.as_deref().map_or(Ok(()), |path| check_file(path, existing))?;
     Ok(Planned { explore: plan::explore(context, args)?, to, existing })

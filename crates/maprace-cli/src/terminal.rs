@@ -4,7 +4,7 @@
 
 use crate::args::{Progress, When};
 use clap::ColorChoice;
-use maprace_scenario::Paint;
+use maprace_scenario::{Paint, quoted};
 use std::ffi::{OsStr, OsString};
 use std::io::{IsTerminal, Write};
 use std::path::Path;
@@ -14,6 +14,8 @@ use std::path::Path;
 pub(crate) struct Terminal {
     /// What the program is called.
     pub(crate) program: String,
+    /// The command line, as a shell would take it.
+    pub(crate) typed: String,
     out_is_terminal: bool,
     error_is_terminal: bool,
     /// `NO_COLOR` is set and not empty.
@@ -28,8 +30,11 @@ impl Terminal {
     /// What there is; `words` are the command line.
     pub(crate) fn found(words: &[OsString]) -> Terminal {
         let program = words.first().map(Path::new).and_then(Path::file_stem);
+        let program = program.and_then(OsStr::to_str).unwrap_or("maprace").to_owned();
+        let typed = words.iter().skip(1).map(|word| quoted(&word.to_string_lossy()));
         Terminal {
-            program: program.and_then(OsStr::to_str).unwrap_or("maprace").to_owned(),
+            typed: [program.clone()].into_iter().chain(typed).collect::<Vec<_>>().join(" "),
+            program,
             out_is_terminal: std::io::stdout().is_terminal(),
             error_is_terminal: std::io::stderr().is_terminal(),
             no_color: std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()),
@@ -67,6 +72,7 @@ impl Terminal {
     pub(crate) fn piped(program: &str) -> Terminal {
         Terminal {
             program: program.to_owned(),
+            typed: program.to_owned(),
             out_is_terminal: false,
             error_is_terminal: false,
             no_color: false,

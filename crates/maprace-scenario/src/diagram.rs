@@ -11,7 +11,7 @@ mod rows;
 mod tests;
 mod words;
 
-pub(crate) use words::operation;
+pub use words::operation;
 
 use crate::config::Config;
 use crate::explore_world::{Moment, Story};

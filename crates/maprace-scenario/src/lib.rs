@@ -40,7 +40,7 @@ mod workload;
 
 pub use config::Config;
 pub use costs::{CostTable, Priced};
-pub use diagram::{Scene, diagram, ending};
+pub use diagram::{Scene, diagram, ending, operation};
 pub use error::{Error, ErrorKind, Position};
 pub use explore_world::{AnyLayer, Happened, Moment, Storied, Story};
 pub use format::{
@@ -50,7 +50,7 @@ pub use format::{
 pub use knobs::{KnobSetting, single_turns};
 pub use measured::{
     Estimate, Measured, Paid, Range as MedianRange, SCHEMA_MEASURED, Spread, Sweep, SweepPoint,
-    WindowSeen,
+    WindowSeen, Word,
 };
 pub use op::{Op, OpError, OpErrorKind, OpKind};
 pub use plan::{NotModelled, Plan, PlannedTask};
@@ -63,7 +63,7 @@ pub use sweep::{SweepKey, SweepSpec, SweepValue, nanoseconds};
 pub use threads_world::{OnThreads, Repeats};
 pub use verdict::{
     Expected, Found, Judgement, KnobValues, Machine, Paint, Question, Row, SCHEMA, SCHEMA_ROWS,
-    Threads, Verdict, Verdicts, judge, page, table,
+    Threads, Verdict, Verdicts, judge, page, quoted, table,
 };
 pub use virtual_world::{MakeCosts, Media, Round, Rounded, SeededCosts, Starts, Terms, Timed};
 pub use vocabulary::{CheckerName, Vocabulary};

@@ -5,11 +5,34 @@
 //! machine, so a record of threads stands under `machine` wherever it is shown. `docs/METRICS.md`
 //! defines every figure. Nothing is measured here.
 
-use serde::{Deserialize, Serialize};
+use crate::verdict::KnobValues;
+use maprace_fs::window::WindowKind;
+use maprace_fs::{Cookie, Order};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
 
 /// The name and version of the format of [`Measured`] as JSON.
 pub const SCHEMA_MEASURED: &str = "maprace.measured/1";
+
+/// One of the words that a record has: a field of this type is looked up when it is read, not borrowed.
+pub type Word = &'static str;
+
+/// Reads one of them.
+fn known<'de, D: Deserializer<'de>>(from: D) -> Result<&'static str, D::Error> {
+    let text = String::deserialize(from)?;
+    let windows = WindowKind::ALL.iter().flat_map(|kind| [kind.name(), kind.what()]);
+    let orders = Order::ALL.iter().map(|order| order.name());
+    let cookies = Cookie::ALL.iter().map(|cookie| cookie.name());
+    let mut words =
+        windows.chain(orders).chain(cookies).chain([SCHEMA_MEASURED, "virtual", "threads"]);
+    let unknown = || serde::de::Error::custom(format!("{text} is no word of a measurement"));
+    words.find(|word| *word == text).ok_or_else(unknown)
+}
+
+fn known_cookie<'de, D: Deserializer<'de>>(from: D) -> Result<Option<&'static str>, D::Error> {
+    let text = Option::<String>::deserialize(from)?;
+    Ok(text.and_then(|text| Cookie::from_name(&text)).map(Cookie::name))
+}
 
 /// A distribution.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
@@ -63,9 +86,11 @@ impl Range {
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct WindowSeen {
     /// `W1` to `W6`.
-    pub name: String,
+    #[serde(deserialize_with = "known")]
+    pub name: Word,
     /// From what to what, in a line.
-    pub what: String,
+    #[serde(deserialize_with = "known")]
+    pub what: Word,
     /// How long it was open, in nanoseconds.
     pub length: Spread,
     /// The blocks at risk in one, in blocks.
@@ -113,9 +138,11 @@ pub struct Paid {
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Measured {
     /// [`SCHEMA_MEASURED`].
-    pub schema: String,
+    #[serde(deserialize_with = "known")]
+    pub schema: Word,
     /// `virtual` or `threads`.
-    pub world: String,
+    #[serde(deserialize_with = "known")]
+    pub world: Word,
     /// The scenario's name, or the workload as it was typed.
     pub subject: String,
     /// The layer's name.
@@ -123,11 +150,13 @@ pub struct Measured {
     /// The preset's name.
     pub protocol: String,
     /// The order of buffered writes.
-    pub order: String,
+    #[serde(deserialize_with = "known")]
+    pub order: Word,
     /// `off`, `late`, `on`; `None` where the order has no cookies.
-    pub cookie: Option<String>,
+    #[serde(deserialize_with = "known_cookie")]
+    pub cookie: Option<Word>,
     /// Every knob with the value in force.
-    pub knobs: BTreeMap<String, String>,
+    pub knobs: KnobValues,
     /// Whether no kernel ever had these knobs.
     pub counterfactual: bool,
     /// The medium's profile; `instant` for one that takes no time.
@@ -174,7 +203,7 @@ impl Measured {
 }
 
 /// One value of what is swept, and what was measured there.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct SweepPoint {
     /// The value, as a number.
     pub x: f64,
@@ -185,12 +214,12 @@ pub struct SweepPoint {
 }
 
 /// A sweep over one setting.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct Sweep {
     /// `folios`, `folio-size`, `cpus`, `latency` or `offset`.
     pub key: String,
     /// What its numbers count.
-    pub unit: String,
+    pub unit: &'static str,
     /// Ascending.
     pub points: Vec<SweepPoint>,
     /// Whether it was ended before its last value.

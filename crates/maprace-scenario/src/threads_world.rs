@@ -105,7 +105,7 @@ fn about<'a>(job: &OnThreads<'a>) -> About<'a> {
 
 /// The median of each figure that is compared, widened by that of one more repeat.
 fn note_medians(measured: &Measured, medians: &mut BTreeMap<String, Range>) {
-    let windows = measured.windows.iter().map(|w| (w.name.clone(), w.length.p50));
+    let windows = measured.windows.iter().map(|w| (w.name.to_owned(), w.length.p50));
     let operation = ("operation".to_owned(), measured.cost.operation.p50);
     for (figure, median) in windows.chain([operation]) {
         let range = medians.entry(figure).or_insert(Range { low: median, high: median });

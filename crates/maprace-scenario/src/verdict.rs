@@ -13,13 +13,14 @@ mod table;
 mod tests;
 
 pub use expected::Expected;
-pub use judge::{Question, judge};
+pub use judge::{Question, judge, quoted};
 pub use page::page;
 pub use paint::Paint;
 pub use table::{Row, table};
 
 use crate::measured::{Measured, Sweep};
 use serde::ser::{Serialize, SerializeMap, Serializer};
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// The name and version of the format of [`Verdict`] as JSON.
@@ -68,6 +69,19 @@ impl Serialize for KnobValues {
             map.serialize_entry(knob, value)?;
         }
         map.end()
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for KnobValues {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<KnobValues, D::Error> {
+        let typed = BTreeMap::<String, String>::deserialize(from)?;
+        let mut knobs = maprace_fs::protocol::PRESETS[0].knobs;
+        for (knob, value) in &typed {
+            knobs.set(knob, value).map_err(|_| {
+                serde::de::Error::custom(format!("{knob}={value} is no setting of a knob"))
+            })?;
+        }
+        Ok(KnobValues(knobs.values()))
     }
 }
 

@@ -39,7 +39,7 @@ impl Csv {
             return Ok(());
         }
         let m = &outcome.measured;
-        let cookie = m.cookie.as_deref().unwrap_or("");
+        let cookie = m.cookie.unwrap_or("");
         let head = format!(
             "{},\"{}\",{},{},{cookie},\"{}\",{},{}",
             m.world,

@@ -22,10 +22,20 @@ struct Head {
     question: String,
 }
 
-#[derive(Serialize, Deserialize)]
+/// A line as it is read.
 struct Line {
     key: String,
     measured: Measured,
+}
+
+impl Line {
+    /// What a line says; `None` for one that was cut short.
+    fn read(text: &str) -> Option<Line> {
+        let mut line: serde_json::Value = serde_json::from_str(text).ok()?;
+        let key = line.get("key")?.as_str()?.to_owned();
+        let measured = serde_json::from_value(line.get_mut("measured")?.take()).ok()?;
+        Some(Line { key, measured })
+    }
 }
 
 /// What is finished.
@@ -68,7 +78,7 @@ impl State {
                 let what = "it is not of this question: name another file, or leave --resume out";
                 return Err(failed(path)(Error::new(ErrorKind::InvalidData, what)));
             }
-            let lines = text.lines().skip(1).filter_map(|line| serde_json::from_str(line).ok());
+            let lines = text.lines().skip(1).filter_map(Line::read);
             known.extend(lines.map(|Line { key, measured }| (key, measured)));
         }
         let mut file = File::create(path).map_err(failed(path))?;

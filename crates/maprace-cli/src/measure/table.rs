@@ -90,7 +90,7 @@ fn body(group: &[Measured], paint: Paint) -> String {
     }
     let mut last = None;
     for m in group {
-        let who = (m.order.as_str(), m.cookie.as_deref().unwrap_or("-"), m.protocol.as_str());
+        let who = (m.order, m.cookie.unwrap_or("-"), m.protocol.as_str());
         for row in rows(m, paint, last.map(|(order, cookie)| (order, cookie) == (who.0, who.1))) {
             table.add_row(row);
         }
@@ -116,8 +116,8 @@ fn rows(m: &Measured, paint: Paint, is_same: Option<bool>) -> Vec<Vec<Cell>> {
         let shown = |text: &str, when: bool| Cell::new(if when { text } else { "" });
         let new_order = is_first && is_same != Some(true);
         let mut row = vec![
-            shown(&m.order, new_order),
-            shown(m.cookie.as_deref().unwrap_or("-"), new_order),
+            shown(m.order, new_order),
+            shown(m.cookie.unwrap_or("-"), new_order),
             shown(&m.protocol, is_first),
         ];
         row.extend(window_cells(window));
@@ -139,7 +139,7 @@ fn window_cells(window: Option<&WindowSeen>) -> Vec<Cell> {
         _ => format!("{} ({}..{})", count(hits.value), count(hits.low), count(hits.high)),
     };
     vec![
-        Cell::new(&w.name),
+        Cell::new(w.name),
         Cell::new(time(w.length.p50)),
         Cell::new(time(w.length.p99)),
         Cell::new(time(w.length.max)),
@@ -210,8 +210,8 @@ pub(crate) fn sweeps(all: &[Sweep]) -> String {
 
 fn swept_rows(typed: &str, m: &Measured) -> Vec<Vec<String>> {
     let who = || {
-        let cookie = m.cookie.as_deref().unwrap_or("-").to_owned();
-        vec![typed.to_owned(), m.order.clone(), cookie, m.protocol.clone()]
+        let cookie = m.cookie.unwrap_or("-").to_owned();
+        vec![typed.to_owned(), m.order.to_owned(), cookie, m.protocol.clone()]
     };
     let cost = || {
         let damaged = format!("{:.2} %", m.damage.value * 100.0);
@@ -222,7 +222,7 @@ fn swept_rows(typed: &str, m: &Measured) -> Vec<Vec<String>> {
         let length = [w.length.p50, w.length.p99, w.length.max].map(time);
         let hits = count(w.hits_per_million.value);
         let seen = [blocks(&w.footprint), hits];
-        [who(), vec![w.name.clone()], length.to_vec(), seen.to_vec(), cost()].concat()
+        [who(), vec![w.name.to_owned()], length.to_vec(), seen.to_vec(), cost()].concat()
     };
     if m.windows.is_empty() {
         let none = ["none", "-", "-", "-", "-", "-"].map(str::to_owned).to_vec();
@@ -269,7 +269,7 @@ pub(crate) fn threads(all: &[Measured]) -> String {
 
 /// The one with the least median operation among those that differ from `m` in the protocol alone.
 fn fastest<'a>(m: &Measured, group: &'a [Measured]) -> &'a Measured {
-    let same = |o: &&Measured| (&o.order, &o.cookie) == (&m.order, &m.cookie);
+    let same = |o: &&Measured| (o.order, o.cookie) == (m.order, m.cookie);
     let least = group.iter().filter(same).min_by_key(|o| o.cost.operation.p50);
     least.expect("it is among them itself")
 }
@@ -289,13 +289,13 @@ fn thread_rows(m: &Measured, best: &Measured) -> Vec<Vec<String>> {
             format!("{}: {ratio:.2} times", best.protocol)
         }
     };
-    let cookie = m.cookie.as_deref().unwrap_or("-").to_owned();
-    let who = vec![m.order.clone(), cookie, m.protocol.clone()];
+    let cookie = m.cookie.unwrap_or("-").to_owned();
+    let who = vec![m.order.to_owned(), cookie, m.protocol.clone()];
     let cost = vec![medians("operation"), against];
     let empty = vec![String::new(); 3];
     let mut rows = Vec::new();
     for (i, w) in m.windows.iter().enumerate() {
-        let seen = vec![w.name.clone(), medians(&w.name), time(w.length.p99), w.hits.to_string()];
+        let seen = vec![w.name.to_owned(), medians(w.name), time(w.length.p99), w.hits.to_string()];
         match i {
             0 => rows.push([who.clone(), seen, cost.clone()].concat()),
             _ => rows.push([empty.clone(), seen, vec![String::new(); 2]].concat()),

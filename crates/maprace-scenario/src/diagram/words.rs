@@ -4,7 +4,7 @@ use crate::range::{BlockRange, ByteRange};
 use maprace_fs::{Geometry, Op, Order, Request};
 
 /// What the kernel calls the way an operation takes: the head of its column.
-pub(crate) fn operation(op: Op, order: Order, layer: &str) -> &'static str {
+pub fn operation(op: Op, order: Order, layer: &str) -> &'static str {
     match (op, order) {
         (Op::Write, Order::Iomap) => "iomap_file_buffered_write",
         (Op::Write, Order::BufferHead) if layer == "ext4" => "ext4_buffered_write_iter",

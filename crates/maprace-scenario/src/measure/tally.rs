@@ -3,6 +3,7 @@
 use super::stats::{float, spread, wilson};
 use crate::config::Config;
 use crate::measured::{Measured, Paid, SCHEMA_MEASURED, Spread, WindowSeen};
+use crate::verdict::KnobValues;
 use hdrhistogram::Histogram;
 use maprace_fs::window::{Window, WindowKind};
 use maprace_fs::{Broken, Order};
@@ -153,17 +154,16 @@ impl Tally {
     /// The record.
     pub fn measured(&self, about: &About<'_>) -> Measured {
         let Config { layer, protocol, order } = about.config;
-        let cookie = (*order == Order::Iomap).then(|| protocol.knobs.cookie.name().to_owned());
-        let own = |(knob, value): (&str, &str)| (knob.to_owned(), value.to_owned());
+        let cookie = (*order == Order::Iomap).then(|| protocol.knobs.cookie.name());
         Measured {
-            schema: SCHEMA_MEASURED.to_owned(),
-            world: about.world.to_owned(),
+            schema: SCHEMA_MEASURED,
+            world: about.world,
             subject: about.subject.to_owned(),
             layer: layer.clone(),
             protocol: protocol.name.to_owned(),
-            order: order.name().to_owned(),
+            order: order.name(),
             cookie,
-            knobs: protocol.knobs.values().into_iter().map(own).collect(),
+            knobs: KnobValues(protocol.knobs.values()),
             counterfactual: about.config.is_counterfactual(),
             media: about.media.clone(),
             costs: about.costs.map(str::to_owned),
@@ -186,8 +186,8 @@ impl Tally {
 
     fn seen(&self, kind: WindowKind, seen: &Seen) -> WindowSeen {
         WindowSeen {
-            name: kind.name().to_owned(),
-            what: kind.what().to_owned(),
+            name: kind.name(),
+            what: kind.what(),
             length: seen.length.spread(),
             footprint: seen.footprint.spread(),
             hits: seen.hits,

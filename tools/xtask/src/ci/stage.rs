@@ -1,6 +1,6 @@
 //! The stages of `ci`, in order, and the command of each.
 
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 use cargo_metadata::{Metadata, TargetKind};
@@ -29,6 +29,8 @@ pub(super) enum Stage {
     Bench,
     /// A user's package.
     OwnLayer,
+    /// The report in a browser.
+    Browser,
 }
 
 /// How a stage that did not fail ended.
@@ -42,7 +44,7 @@ pub(super) enum Outcome {
 
 impl Stage {
     /// All of them, in the order they run: what fails fastest comes first.
-    pub(super) const ALL: [Self; 8] = [
+    pub(super) const ALL: [Self; 9] = [
         Self::Fmt,
         Self::Tidy,
         Self::Clippy,
@@ -51,6 +53,7 @@ impl Stage {
         Self::Doctest,
         Self::Bench,
         Self::OwnLayer,
+        Self::Browser,
     ];
 
     /// The name `--only` takes.
@@ -64,6 +67,7 @@ impl Stage {
             Self::Doctest => "doctest",
             Self::Bench => "bench",
             Self::OwnLayer => "own-layer",
+            Self::Browser => "browser",
         }
     }
 
@@ -78,6 +82,9 @@ impl Stage {
             Self::Doctest => "the examples in the documentation",
             Self::Bench => "every benchmark runs once, at small size",
             Self::OwnLayer => "a user's layer in a package of its own gives its golden output",
+            Self::Browser => {
+                "the report opens in a headless Chromium, can be used, and asks for nothing"
+            }
         }
     }
 
@@ -117,8 +124,31 @@ impl Stage {
                 cargo(workspace, line, &[])
             }
             Self::OwnLayer => own_layer::run(workspace),
+            Self::Browser if !has_chromium() => Ok(Outcome::Skipped(format!(
+                "no Chromium: none of {} is installed",
+                CHROMIUM.join(", ")
+            ))),
+            Self::Browser => {
+                // The target is no test of the workspace, so the stage of the lints does not see it.
+                let line = "clippy --package maprace-tests --test browser --release -- -D warnings";
+                cargo(workspace, line, &[])?;
+                cargo(workspace, "test --package maprace-tests --test browser --release", &[])
+            }
         }
     }
+}
+
+/// What a Chromium may be called; `tests/browser/chromium.rs` starts the first that there is.
+const CHROMIUM: [&str; 4] =
+    ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
+
+/// Whether there is one that starts.
+fn has_chromium() -> bool {
+    CHROMIUM.iter().any(|name| {
+        let mut tried = Command::new(name);
+        tried.arg("--version").stdout(Stdio::null()).stderr(Stdio::null());
+        tried.status().is_ok_and(|status| status.success())
+    })
 }
 
 /// Whether any package of ours has a benchmark.
