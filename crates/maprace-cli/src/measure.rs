@@ -251,10 +251,7 @@ pub(crate) fn on_threads(
         for media in &plan.measure.media {
             let mut jobs = Vec::new();
             for config in &plan.configs {
-                jobs.push((
-                    config,
-                    Repeats::new(job_on_threads(plan, name, subject, config, media)?),
-                ));
+                jobs.push((config, Repeats::new(job_on_threads(plan, subject, config, media)?)));
             }
             for repeat in 1..=REPEATS {
                 bar.say(|| format!("{name} on {}: threads, {repeat} of {REPEATS}", media.name()));
@@ -274,14 +271,13 @@ pub(crate) fn on_threads(
 
 fn job_on_threads<'a>(
     plan: &Compare,
-    name: &'a str,
-    subject: &Subject,
+    subject: &'a Subject,
     config: &'a Config,
     media: &Media,
 ) -> Result<OnThreads<'a>, Failure> {
     Ok(OnThreads {
         plan: Plan::new(&subject.scenario, config)?,
-        name,
+        name: &subject.scenario.name,
         config,
         media: media.clone(),
         seed: plan.measure.seed,
@@ -305,7 +301,7 @@ fn one(
 ) -> Result<Option<Measured>, Failure> {
     let measure = &plan.measure;
     let name = job.name();
-    let key = job.key(&name);
+    let key = job.key();
     if let Some(known) = state.known(&key) {
         return Ok(Some(known));
     }
@@ -337,13 +333,17 @@ fn one(
 impl Job<'_> {
     fn name(&self) -> String {
         match self.what {
-            What::Scenario(name, _) => (*name).to_owned(),
+            What::Scenario(_, scenario) => scenario.name.clone(),
             What::Workload(name, _) => name.clone(),
         }
     }
 
     /// Tells it apart from every other of one command.
-    fn key(&self, name: &str) -> String {
+    fn key(&self) -> String {
+        let name = match self.what {
+            What::Scenario(name, _) => name,
+            What::Workload(name, _) => name.as_str(),
+        };
         let Config { protocol, order, .. } = self.config;
         let cookie = protocol.knobs.cookie.name();
         let value = self.value.map_or("", |value| value.typed.as_str());

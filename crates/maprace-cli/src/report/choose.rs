@@ -53,6 +53,11 @@ impl<'a> Standing<'a> {
         self.rows.iter().any(|row| row.counterfactual)
     }
 
+    /// No knob of it was turned.
+    fn is_preset(&self) -> bool {
+        self.rows.iter().all(|row| row.config == row.protocol)
+    }
+
     fn name(&self) -> String {
         match self.is_counterfactual() {
             true => format!("{} (counterfactual)", self.config),
@@ -202,19 +207,25 @@ fn is_damaged(row: &RowData) -> bool {
     row.explored.as_ref().is_some_and(|explored| explored.verdict == "damaged")
 }
 
-/// Of what is safe and was in a kernel the cheapest, where costs can be compared; else the newest.
+/// Of what is safe and was in a kernel the cheapest, where costs can be compared; else the newest. A
+/// preset as it is comes before one with a knob turned, which other scenarios may need.
 fn chosen<'s, 'a>(safe: &[&'s Standing<'a>]) -> Option<&'s Standing<'a>> {
     let had: Vec<&Standing<'_>> = safe.iter().copied().filter(|s| !s.is_counterfactual()).collect();
+    let presets: Vec<&Standing<'_>> = had.iter().copied().filter(|s| s.is_preset()).collect();
+    let had = if presets.is_empty() { had } else { presets };
     let places = places(&had);
-    let cheapest = had
-        .iter()
-        .filter_map(|s| Some((s.ns(&places)?, *s)))
-        .min_by(|(a, _), (b, _)| a.total_cmp(b));
-    match cheapest {
-        Some((_, cheapest)) => Some(cheapest),
-        None => had.into_iter().max_by_key(|s| s.age()),
-    }
+    let costs: Vec<(f64, &Standing<'_>)> =
+        had.iter().filter_map(|s| Some((s.ns(&places)?, *s))).collect();
+    let least = costs.iter().map(|(ns, _)| *ns).min_by(f64::total_cmp);
+    let is_near = |ns: f64| least.is_none_or(|least| ns <= least * SAME);
+    let near: Vec<&Standing<'_>> =
+        costs.iter().filter(|(ns, _)| is_near(*ns)).map(|(_, s)| *s).collect();
+    let pool = if near.is_empty() { had } else { near };
+    pool.into_iter().max_by_key(|s| s.age())
 }
+
+/// Costs within two parts in a hundred are taken for equal, and then the newest counts.
+const SAME: f64 = 1.02;
 
 /// The places at which all of them were measured.
 fn places<'a>(standings: &[&Standing<'a>]) -> Vec<Place<'a>> {

@@ -19,9 +19,9 @@ pub fn table(heading: &str, rows: &[Row<'_>], paint: Paint) -> String {
             protocols.push(&row.verdict.protocol);
         }
     }
-    let mut lines = vec![Line { name: heading, order: "order", cells: Vec::new() }];
+    let mut lines = vec![Line { name: heading, order: "order", cookie: None, cells: Vec::new() }];
     lines[0].cells = protocols.iter().map(|p| ((*p).to_owned(), None)).collect();
-    lines.extend(folded(body(rows, &protocols)));
+    lines.extend(folded(with_cookies(body(rows, &protocols))));
     print(&lines, paint) + &legend(rows, paint)
 }
 
@@ -30,17 +30,22 @@ pub fn table(heading: &str, rows: &[Row<'_>], paint: Paint) -> String {
 struct Line<'a> {
     name: &'a str,
     order: &'a str,
+    /// The cookie, in iomap order.
+    cookie: Option<&'static str>,
     cells: Vec<(String, Option<Judgement>)>,
 }
 
-/// A line for each scenario and order, in the order in which they come.
+/// A line for each scenario, order and cookie, in the order in which they come.
 fn body<'a>(rows: &[Row<'a>], protocols: &[&str]) -> Vec<Line<'a>> {
     let mut lines: Vec<Line<'a>> = Vec::new();
     for row in rows {
         let (name, order) = (row.name, row.verdict.order);
-        let known = lines.iter().position(|line| (line.name, line.order) == (name, order));
+        let cookie = cookie(row.verdict);
+        let who = (name, order, cookie);
+        let known = lines.iter().position(|line| (line.name, line.order, line.cookie) == who);
         let line = known.unwrap_or_else(|| {
-            lines.push(Line { name, order, cells: vec![(String::new(), None); protocols.len()] });
+            let cells = vec![(String::new(), None); protocols.len()];
+            lines.push(Line { name, order, cookie, cells });
             lines.len() - 1
         });
         if let Some(column) = protocols.iter().position(|p| *p == row.verdict.protocol) {
@@ -50,6 +55,38 @@ fn body<'a>(rows: &[Row<'a>], protocols: &[&str]) -> Vec<Line<'a>> {
     lines
 }
 
+/// The cookie of a verdict in iomap order.
+fn cookie(verdict: &Verdict) -> Option<&'static str> {
+    let knob = verdict.knobs.0.iter().find(|(knob, _)| *knob == "cookie");
+    knob.filter(|_| verdict.order == "iomap").map(|(_, value)| *value)
+}
+
+/// Lines of one scenario that differ in the cookie alone become one; where they stay several, each says
+/// which cookie is its.
+fn with_cookies(lines: Vec<Line<'_>>) -> Vec<Line<'_>> {
+    let mut out: Vec<Line<'_>> = Vec::new();
+    for line in &lines {
+        let alike = |other: &&Line<'_>| (other.name, other.order) == (line.name, line.order);
+        let same = lines.iter().filter(alike).all(|other| other.cells == line.cells);
+        let is_known = out.iter().any(|known| alike(&known));
+        match same {
+            true if is_known => {}
+            true => out.push(Line { cookie: None, ..line.clone() }),
+            false => out.push(Line { order: of_cookie(line.cookie), ..line.clone() }),
+        }
+    }
+    out
+}
+
+fn of_cookie(cookie: Option<&'static str>) -> &'static str {
+    match cookie {
+        Some("off") => "iomap, cookie off",
+        Some("late") => "iomap, cookie late",
+        Some("on") => "iomap, cookie on",
+        _ => "iomap",
+    }
+}
+
 /// Lines of one scenario that say the same become one, of `both` orders; a name is not repeated.
 fn folded(lines: Vec<Line<'_>>) -> Vec<Line<'_>> {
     let mut out: Vec<Line<'_>> = Vec::new();
@@ -57,6 +94,7 @@ fn folded(lines: Vec<Line<'_>>) -> Vec<Line<'_>> {
     for line in lines {
         if let Some(last) = out.last_mut()
             && name == Some(line.name)
+            && line.cookie.is_none()
             && last.cells == line.cells
         {
             last.order = "both";
@@ -153,9 +191,13 @@ fn legend(rows: &[Row<'_>], paint: Paint) -> String {
 /// The layer and the turned knobs, where they are not what is meant without a word.
 fn setting(rows: &[Row<'_>]) -> Option<String> {
     let mut parts: Vec<String> = Vec::new();
+    let cookies: Vec<_> = rows.iter().filter_map(|row| cookie(row.verdict)).collect();
+    let many_cookies = cookies.iter().any(|cookie| *cookie != cookies[0]);
     for verdict in rows.iter().map(|row| row.verdict) {
         let layer = (verdict.layer != "ext4").then(|| format!("layer {}", verdict.layer));
-        let knobs = verdict.moved().into_iter().map(|(knob, value)| format!("{knob}={value}"));
+        let moved = verdict.moved().into_iter();
+        let moved = moved.filter(|(knob, _)| !(many_cookies && *knob == "cookie"));
+        let knobs = moved.map(|(knob, value)| format!("{knob}={value}"));
         for part in layer.into_iter().chain(knobs) {
             if !parts.contains(&part) {
                 parts.push(part);
