@@ -60,7 +60,8 @@ fn crowd(workload: Workload, cpus: u32) -> Box<dyn Timed> {
     Ext4Kind.crowded(workload, &Config::ext4("v6.12", Order::BufferHead), terms, &costs)
 }
 
-/// Runs rounds; how many steps, and in how much processor time.
+/// Runs rounds; how many steps, those of fsync and evict after the tasks among them, and in how much
+/// processor time, that of building the file and of the checkers among it.
 fn rounds(world: &mut dyn Timed, count: u64, starts: &Starts) -> (u64, f64) {
     let mut tally = Tally::default();
     let (before, mut steps) = (cpu_seconds(), 0);
@@ -68,7 +69,7 @@ fn rounds(world: &mut dyn Timed, count: u64, starts: &Starts) -> (u64, f64) {
         let round = Round { number, seed: 0, starts: starts.clone() };
         let rounded = world.round(&round, &mut tally);
         assert!(!rounded.stuck, "it comes to an end");
-        steps += rounded.steps;
+        steps += rounded.steps + rounded.after_steps;
     }
     (steps, cpu_seconds() - before)
 }

@@ -126,6 +126,8 @@ pub struct Paid {
     pub lookups_hit: f64,
     /// Acquisitions of each lock, shared or exclusive, per MiB written; per operation where nothing is.
     pub acquisitions: BTreeMap<String, f64>,
+    /// Acquisitions of the layer's lock, in the same unit.
+    pub lock_acquisitions: f64,
     /// How long the layer's lock was held exclusively each time, in nanoseconds.
     pub exclusive_hold: Spread,
     /// The same, summed, as a share of the time, 0 to 1.

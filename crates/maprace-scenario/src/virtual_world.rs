@@ -104,6 +104,8 @@ pub struct Rounded {
     pub ends_ns: Vec<Option<u64>>,
     /// Steps of the tasks.
     pub steps: u64,
+    /// Steps of what happened afterwards, which took no time.
+    pub after_steps: u64,
     /// Whether tasks were left.
     pub stuck: bool,
     /// What was broken.
@@ -367,6 +369,7 @@ impl<K: LayerKind> Running<K> {
             run_ns: ended.now_ns,
             ends_ns,
             steps: ended.steps,
+            after_steps: 0,
             stuck: ended.stopped.is_some(),
             broken: Vec::new(),
             windows: meter.kept(),
@@ -396,26 +399,30 @@ impl<K: LayerKind> Running<K> {
                 // What it returns is a result of the model and no damage.
                 let _ = file.run(request).await;
             })]);
-            if !run_alone(&mut self.exec) {
+            let Some(steps) = run_alone(&mut self.exec) else {
                 let after = Checker::AfterEnds;
                 rounded.broken.push(Broken { checker: after, values: None, place: None });
                 return;
-            }
-            rounded.broken.extend(check_idle(inode));
+            };
+            rounded.after_steps += steps;
             rounded.broken.extend(inode.log().take());
+        }
+        if !self.after.is_empty() {
+            rounded.broken.extend(check_idle(inode));
         }
     }
 }
 
-/// Runs one task and what it starts, in no time. False when it never ends.
-pub(crate) fn run_alone(exec: &mut Exec) -> bool {
-    for _ in 0..STEPS_MAX {
+/// Runs one task and what it starts, in no time: how many steps that took; `None` when it never ends.
+pub(crate) fn run_alone(exec: &mut Exec) -> Option<u64> {
+    for steps in 0..STEPS_MAX {
         let Some(id) = (0..exec.len()).rev().find(|id| exec.is_enabled(*id)) else {
-            return (0..exec.len()).all(|id| !exec.is_live(id));
+            let ended = (0..exec.len()).all(|id| !exec.is_live(id));
+            return ended.then_some(steps);
         };
         exec.advance(id);
     }
-    false
+    None
 }
 
 /// Tells the meter what happened.

@@ -1,7 +1,8 @@
 //! Measures, and keeps what it measured with the machine it was measured on: a folder of `docs/runs`.
 //!
-//! Three things: the criterion benches, the same little model here and in shuttle, and how long every
-//! scenario of the catalogue takes in every configuration. Nothing here passes or fails a change.
+//! The criterion benches; the model beside real kernels; what virtual time and threads cost; the same
+//! little model here and in shuttle; how long every scenario of the catalogue takes in every
+//! configuration. Nothing here passes or fails a change.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -20,7 +21,7 @@ use crate::workspace::Workspace;
     cargo xtask bench --name quiet     into docs/runs/DATE-quiet")]
 pub(crate) struct Args {
     /// Only this part.
-    #[arg(long, value_parser = ["criterion", "shuttle", "catalogue"])]
+    #[arg(long, value_parser = ["criterion", "shape", "virtual", "threads", "shuttle", "catalogue"])]
     only: Option<String>,
     /// What the folder is called behind the date.
     #[arg(long, default_value = "benches")]
@@ -28,14 +29,29 @@ pub(crate) struct Args {
 }
 
 /// A part: its name, the file it fills, the command.
-const PARTS: [(&str, &str, &[&str]); 3] = [
-    ("criterion", "criterion.txt", &["bench", "--package", "maprace-benches"]),
+const PARTS: [(&str, &str, &[&str]); 6] = [
+    (
+        "criterion",
+        "criterion.txt",
+        &["bench", "--package", "maprace-benches", "--bench", "explorer", "--bench", "extent"],
+    ),
+    ("shape", "shape.txt", &["bench", "--package", "maprace-benches", "--bench", "shape"]),
+    (
+        "virtual",
+        "virtual.txt",
+        &["bench", "--package", "maprace-benches", "--bench", "virtual_time"],
+    ),
+    ("threads", "threads.txt", &["bench", "--package", "maprace-benches", "--bench", "threads"]),
     (
         "shuttle",
         "shuttle.txt",
         &["run", "--release", "--manifest-path", "benches/shuttle/Cargo.toml"],
     ),
-    ("catalogue", "catalogue.json", &["run", "--release", "--quiet", "--", "compare", "--json"]),
+    (
+        "catalogue",
+        "catalogue.json",
+        &["run", "--release", "--quiet", "--", "compare", "--world", "explore", "--json"],
+    ),
 ];
 
 /// Measures and writes; true, since a measurement cannot fail a check.

@@ -7,9 +7,25 @@ use maprace_scenario::{Measured, Paint, Spread, Sweep, WindowSeen};
 const WHO: usize = 4;
 
 /// What stands over the figures.
-const HEAD: [&str; 15] = [
+const HEAD: [&str; 12] = [
     "order", "cookie", "protocol", "window", "p50", "p99", "max", "blocks", "hits/M", "caught",
-    "exposed", "damaged", "ops/s", "op p50", "look-ups",
+    "exposed", "damaged",
+];
+
+/// What stands over the costs.
+const COSTS: [&str; 12] = [
+    "order",
+    "cookie",
+    "protocol",
+    "ops/s",
+    "op p50",
+    "op p99",
+    "look-ups/op",
+    "/MiB",
+    "hit",
+    "lock/MiB",
+    "wait p99",
+    "held alone",
 ];
 
 /// Nanoseconds, to three digits.
@@ -57,6 +73,8 @@ pub(crate) fn table(all: &[Measured], paint: Paint) -> String {
         text += &heading(first);
         text += &body(group, paint);
         text.push('\n');
+        text += &costs(group);
+        text.push('\n');
         rest = others;
     }
     if !text.is_empty() {
@@ -68,7 +86,9 @@ pub(crate) fn table(all: &[Measured], paint: Paint) -> String {
 const LEGEND: &str = "\
 window: length in virtual time; blocks: at risk in one; hits/M: hits per million operations, with the\n\
 95 % interval; caught: hits that a second look or a cookie noticed; exposed: share of the time in which\n\
-one is open; damaged: share of rounds in which a checker failed; look-ups: per operation\n";
+one is open; damaged: share of rounds in which a checker failed; hit: share of look-ups that found\n\
+something; lock: acquisitions of the layer's lock, its wait, and for how long and for what share of the\n\
+time it was held alone\n";
 
 fn heading(m: &Measured) -> String {
     let costs = m.costs.as_deref().unwrap_or("measured");
@@ -121,7 +141,7 @@ fn rows(m: &Measured, paint: Paint, is_same: Option<bool>) -> Vec<Vec<Cell>> {
             shown(&m.protocol, is_first),
         ];
         row.extend(window_cells(window));
-        row.extend(if is_first { cost_cells(m, paint) } else { vec![Cell::new(""); 4] });
+        row.push(if is_first { damage_cell(m, paint) } else { Cell::new("") });
         rows.push(row);
     }
     rows
@@ -150,20 +170,49 @@ fn window_cells(window: Option<&WindowSeen>) -> Vec<Cell> {
     ]
 }
 
-fn cost_cells(m: &Measured, paint: Paint) -> Vec<Cell> {
-    let damaged = match m.damaged {
+fn damage_cell(m: &Measured, paint: Paint) -> Cell {
+    match m.damaged {
         0 => Cell::new("0"),
         _ => {
             let cell = Cell::new(format!("{:.2} %", m.damage.value * 100.0));
             if paint.is_on() { cell.fg(Color::Red) } else { cell }
         }
-    };
-    vec![
-        damaged,
-        Cell::new(count(m.cost.operations_per_second)),
-        Cell::new(time(m.cost.operation.p50)),
-        Cell::new(format!("{:.2}", m.cost.lookups_per_operation)),
-    ]
+    }
+}
+
+/// What operations pay: a line for each configuration.
+fn costs(group: &[Measured]) -> String {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING).set_header(COSTS);
+    let mut last = None;
+    for m in group {
+        let who = (m.order, m.cookie.unwrap_or("-"));
+        let shown = |text: &str| if last == Some(who) { String::new() } else { text.to_owned() };
+        let paid = &m.cost;
+        let hold = &paid.exclusive_hold;
+        table.add_row([
+            shown(who.0),
+            shown(who.1),
+            m.protocol.clone(),
+            count(paid.operations_per_second),
+            time(paid.operation.p50),
+            time(paid.operation.p99),
+            format!("{:.2}", paid.lookups_per_operation),
+            count(paid.lookups_per_mib),
+            format!("{:.1} %", paid.lookups_hit * 100.0),
+            count(paid.lock_acquisitions),
+            time(paid.lock_wait.p99),
+            format!("{}, {:.2} %", time(hold.p50), paid.exclusive_share * 100.0),
+        ]);
+        last = Some(who);
+    }
+    for column in 3..COSTS.len() {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    let lines = table.lines().map(|line| line.trim_end().to_owned());
+    lines.collect::<Vec<_>>().join("\n") + "\n"
 }
 
 /// Sweeps: a block for each configuration and window, a line for each value.

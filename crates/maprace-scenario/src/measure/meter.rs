@@ -64,6 +64,7 @@ impl Meter {
             Happening::Takes { key, exclusive } => {
                 *sums.acquisitions.entry(places::class(*key)).or_default() += 1;
                 if *key == self.lock {
+                    sums.lock_taken += 1;
                     let asked_ns = doing.asked_ns.take().unwrap_or(now_ns);
                     sums.lock_wait.add(now_ns - asked_ns);
                     doing.exclusive_since_ns = exclusive.then_some(now_ns);

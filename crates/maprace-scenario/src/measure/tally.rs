@@ -64,6 +64,7 @@ pub(crate) struct Sums {
     pub(crate) holes: u64,
     pub(crate) misses: u64,
     pub(crate) acquisitions: BTreeMap<&'static str, u64>,
+    pub(crate) lock_taken: u64,
     pub(crate) exclusive_hold: Values,
     pub(crate) lock_wait: Values,
 }
@@ -213,6 +214,7 @@ impl Sums {
         for (name, count) in &other.acquisitions {
             *self.acquisitions.entry(name).or_default() += count;
         }
+        self.lock_taken += other.lock_taken;
         self.exclusive_hold.merge(&other.exclusive_hold);
         self.lock_wait.merge(&other.lock_wait);
     }
@@ -222,7 +224,7 @@ impl Sums {
         let mib = float(self.bytes_written) / f64::from(1 << 20);
         let per_mib = |count: u64| if mib > 0.0 { float(count) / mib } else { 0.0 };
         let per_operation = |count: u64| share(count, self.operations);
-        let per_unit = |count| if mib > 0.0 { per_mib(count) } else { per_operation(count) };
+        let per_unit = |count: u64| if mib > 0.0 { per_mib(count) } else { per_operation(count) };
         let acquisitions = self.acquisitions.iter();
         Paid {
             operations: self.operations,
@@ -236,6 +238,7 @@ impl Sums {
             acquisitions: acquisitions
                 .map(|(name, count)| ((*name).to_owned(), per_unit(*count)))
                 .collect(),
+            lock_acquisitions: per_unit(self.lock_taken),
             exclusive_hold: self.exclusive_hold.spread(),
             exclusive_share: share(self.exclusive_hold.sum, run_ns),
             lock_wait: self.lock_wait.spread(),
