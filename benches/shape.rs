@@ -5,6 +5,8 @@
 //! times of either side mean nothing: a share of a `fallocate`, a factor, a multiple do. Ends with an
 //! error when one is out of its range.
 
+#![expect(clippy::print_stdout, reason = "what it measured is what it is run for")]
+
 use maprace_fs::Order;
 use maprace_fs::ext4::Ext4Kind;
 use maprace_fs::window::{Window, WindowKind};

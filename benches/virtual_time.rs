@@ -5,6 +5,8 @@
 //! taken several times in turn with the others, and shown as least, median and greatest. No criterion:
 //! its clock is the wall's. Without `--bench` sizes are small and only what is exact is checked.
 
+#![expect(clippy::print_stdout, reason = "what it measured is what it is run for")]
+
 use maprace_fs::Order;
 use maprace_fs::ext4::Ext4Kind;
 use maprace_runtime::sim::Sim;
