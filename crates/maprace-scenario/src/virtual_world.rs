@@ -98,7 +98,7 @@ pub struct Round {
 /// How a round ended.
 #[derive(Clone, Debug, Default)]
 pub struct Rounded {
-    /// When its last event was, in nanoseconds.
+    /// From the first start to the last event, in nanoseconds.
     pub run_ns: u64,
     /// When each task ended, in nanoseconds; `None` for one that did not.
     pub ends_ns: Vec<Option<u64>>,
@@ -366,7 +366,7 @@ impl<K: LayerKind> Running<K> {
         });
         meter.next_round(tally);
         Rounded {
-            run_ns: ended.now_ns,
+            run_ns: ended.now_ns - starts.iter().min().copied().unwrap_or(0).min(ended.now_ns),
             ends_ns,
             steps: ended.steps,
             after_steps: 0,

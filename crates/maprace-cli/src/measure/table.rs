@@ -1,7 +1,8 @@
 //! Measurements as tables for people: a line for each kind of window of each configuration.
 
 use comfy_table::{Cell, CellAlignment, Color, Table, presets};
-use maprace_scenario::{Measured, Paint, Spread, Sweep, WindowSeen};
+use maprace_fs::window::WindowKind;
+use maprace_scenario::{Measured, Paint, Spread, Sweep, SweepPoint, WindowSeen};
 
 /// The columns before the figures.
 const WHO: usize = 4;
@@ -100,6 +101,17 @@ fn heading(m: &Measured) -> String {
         "{} on {}, {} cpus, seed {}, {rounds}, costs {costs}\n",
         m.subject, m.media, m.cpus, m.seed
     )
+}
+
+/// The same without what is swept.
+fn swept_heading(m: &Measured, key: &str) -> String {
+    let mut one = m.clone();
+    match key {
+        "latency" => "a medium of each latency".clone_into(&mut one.media),
+        "folios" | "folio-size" => one.starts_within_ns = None,
+        _ => {}
+    }
+    heading(&one)
 }
 
 fn body(group: &[Measured], paint: Paint) -> String {
@@ -222,7 +234,7 @@ pub(crate) fn sweeps(all: &[Sweep]) -> String {
         let Some(first) = sweep.points.first().and_then(|point| point.measured.first()) else {
             continue;
         };
-        text += &heading(first);
+        text += &swept_heading(first, &sweep.key);
         let mut table = Table::new();
         table.load_preset(presets::NOTHING);
         table.set_header([
@@ -249,10 +261,43 @@ pub(crate) fn sweeps(all: &[Sweep]) -> String {
         }
         let lines = table.lines().map(|line| line.trim_end().to_owned());
         text += &(lines.collect::<Vec<_>>().join("\n") + "\n");
+        if sweep.key == "offset" {
+            text += &hit_offsets(sweep);
+        }
         if sweep.cut {
             text += "ended early: what is finished is shown\n";
         }
         text.push('\n');
+    }
+    text
+}
+
+/// From which to which offset each window was hit: the exact length of what a start may fall into, to
+/// one step of the sweep.
+fn hit_offsets(sweep: &Sweep) -> String {
+    let mut text = String::new();
+    let Some(first) = sweep.points.first() else { return text };
+    for (at, m) in first.measured.iter().enumerate() {
+        for kind in WindowKind::ALL {
+            let is_hit = |point: &&SweepPoint| {
+                let one = point.measured.get(at);
+                one.and_then(|m| m.window(kind.name())).is_some_and(|window| window.hits > 0)
+            };
+            let hit: Vec<&SweepPoint> = sweep.points.iter().filter(is_hit).collect();
+            if let (Some(from), Some(to)) = (hit.first(), hit.last()) {
+                let cookie = m.cookie.map_or(String::new(), |cookie| format!(", cookie {cookie}"));
+                text += &format!(
+                    "{} {}{cookie}: {} is hit at {} of {} offsets, from {} to {} ns\n",
+                    m.protocol,
+                    m.order,
+                    kind.name(),
+                    hit.len(),
+                    sweep.points.len(),
+                    from.typed,
+                    to.typed
+                );
+            }
+        }
     }
     text
 }
