@@ -403,13 +403,7 @@ impl Windows {
             Point::Dirtied => {
                 let locked = self.tasks[task].locked.take();
                 self.closed.extend(locked);
-                for (other, state) in self.tasks.iter_mut().enumerate() {
-                    if other != task
-                        && let Some(release) = &mut state.release
-                    {
-                        release.change(traced);
-                    }
-                }
+                self.others_release(task, traced);
             }
             Point::Begins | Point::Ends => {}
         }
@@ -423,6 +417,11 @@ impl Windows {
         if state.in_map == 0 {
             return;
         }
+        if traced.point == Point::Known {
+            // Whoever is to dirty these blocks takes for reserved what is about to be given back.
+            self.others_release(task, traced);
+        }
+        let state = &mut self.tasks[task];
         let is_second = |look: &&mut Look| look.granted_ns.is_some() && look.under.is_none();
         if let Some(look) = state.look.as_mut().filter(is_second)
             && state.holds_lock.is_some()
@@ -498,11 +497,19 @@ impl Windows {
             if let (Some(mapping), Point::Changed) = (mapping, traced.point) {
                 mapping.change(traced);
             }
-            if let Some(release) = &mut state.release {
+        }
+        self.others_release(task, traced);
+        self.others_restart(task, traced);
+    }
+
+    fn others_release(&mut self, task: usize, traced: Traced) {
+        for (other, state) in self.tasks.iter_mut().enumerate() {
+            if other != task
+                && let Some(release) = &mut state.release
+            {
                 release.change(traced);
             }
         }
-        self.others_restart(task, traced);
     }
 
     fn others_restart(&mut self, task: usize, traced: Traced) {

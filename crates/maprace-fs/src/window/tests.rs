@@ -462,6 +462,10 @@ fn w6_reaches_from_the_page_cache_to_the_reservation_and_is_hit_by_what_is_dirti
     let dirtied = |when, lo| seen(iomap, &clean_up(&[at(when, 1, Point::Dirtied, lo, lo + 1)]));
     assert_eq!(dirtied(30, 1), [hit(w6)]);
     assert_eq!(dirtied(15, 1), [hit(w6)], "dropped, or left dirty with nothing under it");
+    // A fault that finds the block delayed dirties it when it comes to that.
+    let finds = [enter(25, 1, MAP), at(30, 1, Point::Known, 1, 2), leave(30, 1, MAP)];
+    assert_eq!(seen(iomap, &clean_up(&finds)), [hit(w6)]);
+    assert_eq!(seen(iomap, &clean_up(&[at(30, 1, Point::Known, 1, 2)])), [w6], "a reader");
     // The write mapped 0..2 and uses the first block.
     assert_eq!(dirtied(30, 0), [w6]);
     assert_eq!(dirtied(7, 1), [w6]);
