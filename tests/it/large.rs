@@ -9,7 +9,7 @@ use maprace_fs::check::check_idle;
 use maprace_fs::ext4::Ext4Kind;
 use maprace_fs::{
     Blocks, EsAtStart, FileAtStart, Geometry, Inode, Layer, LayerKind, Log, Op, Order, Request,
-    Setup, protocol,
+    Setup, Under, protocol,
 };
 use maprace_runtime::sim::{Exec, Keep, Sim};
 use std::cell::Cell;
@@ -70,6 +70,8 @@ fn setup(order: Order, draw: &mut Draw) -> Setup {
         file,
         free_blocks: 2 * BLOCKS,
         cold_bitmaps: false,
+        group_clusters: 8 * BLOCK,
+        under: Under::Instantly,
         delalloc: true,
         journal_credits: None,
         commits: false,

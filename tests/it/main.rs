@@ -9,3 +9,5 @@ mod planted;
 mod support;
 mod threads;
 mod virtual_time;
+mod windows;
+mod worlds;

@@ -241,8 +241,9 @@ pub(crate) struct MeasureArgs {
     /// Keep what is measured in a file as it is finished, so that --resume can go on from it
     #[arg(long, value_name = "FILE", group = "written")]
     pub(crate) state: Option<PathBuf>,
-    /// Go on from the file of --state: what is finished there is not measured again
-    #[arg(long, requires = "state")]
+    /// Go on from the file of --state: what is finished there is not measured again, so that --csv has
+    /// no windows of it and cannot be used with it
+    #[arg(long, requires = "state", conflicts_with = "csv")]
     pub(crate) resume: bool,
 }
 

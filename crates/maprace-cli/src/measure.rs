@@ -373,6 +373,7 @@ impl Job<'_> {
         let rounds = if starts.is_some() { 1 } else { measure.rounds };
         let (config, seed) = (self.config, measure.seed);
         let costs = measure.table.label();
-        Ok(Virtual { subject, name, config, terms, costs, seed, rounds, starts })
+        let threads = None;
+        Ok(Virtual { subject, name, config, terms, costs, seed, rounds, starts, threads })
     }
 }

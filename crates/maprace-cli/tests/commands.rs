@@ -78,7 +78,8 @@ fn the_first_screen_is_the_table_and_the_shortest_counterexample() {
     assert_eq!((lines[7], words(lines[8])), ("", vec!["page_mkwrite".into(), "fallocate".into()]));
     assert!(screen.contains("\n  i_reserved_data_blocks (1) not cleared!\n\nmaprace replay "));
     assert!(screen.is_ascii() && !screen.contains('\x1b'));
-    assert_eq!(printed(&["compare"], 0), screen, "no command is `compare`, and the same bytes");
+    let explored = printed(&["compare", "--world=explore", "--cookie=on"], 0);
+    assert_eq!(explored, screen, "no command explores as `compare` does, and the same bytes");
 }
 
 #[test]
@@ -126,15 +127,16 @@ fn exit_codes_say_what_was_found() {
     printed(&[&["explore"], &w1[..], &["v6.12"]].concat(), 0);
     printed(&[&["explore"], &w1[..], &["v6.8"]].concat(), 1);
     printed(&[&["explore"], &w1[..], &["v6.12", "--engine", "pct", "--budget", "9"]].concat(), 3);
-    printed(&[&["compare"], &w1[..], &["v6.8"]].concat(), 0);
-    printed(&[&["compare"], &w1[..], &["v6.12", "--engine", "icb", "--budget", "1"]].concat(), 3);
+    let explores = ["compare", "--world=explore"];
+    printed(&[&explores, &w1[..], &["v6.8"]].concat(), 0);
+    printed(&[&explores, &w1[..], &["v6.12", "--engine", "icb", "--budget", "1"]].concat(), 3);
     printed(&["replay", "write-mkwrite", "--schedule", "write *"], 0);
     printed(&["ablate", "mkwrite-fallocate", "--protocol", "v6.8"], 1);
     let wrong = scenario_file(dir.path(), "damaged");
-    let table = printed(&["compare", &wrong, "--order", "buffer_head"], 1);
+    let table = printed(&["compare", "--world=explore", &wrong, "--order", "buffer_head"], 1);
     assert!(table.contains("safe !"), "{table}");
     let right = scenario_file(dir.path(), "safe");
-    printed(&["compare", &right, "--order", "buffer_head"], 0);
+    printed(&["compare", "--world=explore", &right, "--order", "buffer_head"], 0);
 }
 
 /// A scenario whose file outgrows what the model has.
@@ -223,10 +225,12 @@ fn json_is_the_same_bytes_without_timing_and_has_its_machine_with_it() {
     assert!(value.get("machine").is_none());
     let timed: serde_json::Value = serde_json::from_str(&printed(&words, 1)).expect("it is JSON");
     assert!(timed["machine"]["seconds"].is_number());
-    let words = ["compare", "write-mkwrite", "--order", "iomap", "--json", "--no-timing"];
+    let words = ["compare", "write-mkwrite", "--order", "iomap", "--world=explore", "--json"];
+    let words = [&words[..], &["--no-timing"]].concat();
     let rows: serde_json::Value = serde_json::from_str(&printed(&words, 0)).expect("it is JSON");
-    assert_eq!(rows["schema"], "maprace.compare/1");
-    assert_eq!(rows["rows"].as_array().map(Vec::len), Some(5));
+    assert_eq!(rows["schema"], "maprace.compare/2");
+    assert_eq!(rows["rows"].as_array().map(Vec::len), Some(15), "five protocols, three cookies");
+    assert!(rows.get("virtual").is_none() && rows.get("sweeps").is_none());
 }
 
 #[test]
@@ -293,10 +297,11 @@ fn shells_and_pagers_get_what_they_read() {
 
 #[test]
 fn colour_is_for_who_asks() {
-    let words = ["compare", "write-mkwrite", "--order", "iomap", "--color"];
+    let words = ["compare", "write-mkwrite", "--order", "iomap", "--rounds=10", "--color"];
     assert!(printed(&[&words[..], &["always"]].concat(), 0).contains("\x1b[1;31mBAD "));
     assert!(!printed(&[&words[..], &["auto"]].concat(), 0).contains('\x1b'));
-    assert!(!printed(&["-q", "compare", "write-mkwrite"], 0).contains("maprace replay"));
+    let quiet = ["-q", "compare", "write-mkwrite", "--rounds=10"];
+    assert!(!printed(&quiet, 0).contains("maprace replay"));
 }
 
 #[test]

@@ -85,6 +85,8 @@ pub struct Ext4<R: Runtime> {
     group: u32,
     /// Bytes of a block.
     block: u64,
+    /// One past the last block that anybody reaches.
+    farthest: u32,
     medium: Arc<dyn Medium>,
     planted: Option<Planted>,
     log: Arc<Log>,
@@ -125,6 +127,7 @@ impl<R: Runtime> Ext4<R> {
             credits_run_out: setup.journal_credits.is_some(),
             group: setup.group_clusters,
             block: u64::from(setup.geometry.block),
+            farthest: setup.farthest,
             medium: setup.under.medium(),
             planted: setup.planted,
             log,

@@ -112,7 +112,7 @@ impl Open {
     }
 
     fn change(&mut self, traced: Traced) {
-        self.hit |= self.lo < traced.hi && traced.lo < self.hi;
+        self.hit |= is_common((self.lo, self.hi), (traced.lo, traced.hi));
     }
 
     fn close(self, kind: WindowKind, task: usize, now_ns: u64, caught: bool) -> Window {
@@ -120,6 +120,42 @@ impl Open {
         let caught = hit && caught;
         Window { kind, task, opened_ns: since_ns, closed_ns: now_ns, lo, hi, hit, caught }
     }
+}
+
+/// A window of which only its end tells which blocks were at risk.
+#[derive(Clone, Debug, Default)]
+struct Vague {
+    since_ns: u64,
+    lo: u32,
+    hi: u32,
+    /// What others changed since.
+    changes: Vec<(u32, u32)>,
+}
+
+impl Vague {
+    fn at(since_ns: u64, lo: u32, hi: u32) -> Vague {
+        Vague { since_ns, lo, hi, changes: Vec::new() }
+    }
+
+    fn change(&mut self, traced: Traced) {
+        self.changes.push((traced.lo, traced.hi));
+    }
+
+    /// It was about `lo..hi`.
+    fn over(&self, lo: u32, hi: u32) -> Open {
+        let hit = self.changes.iter().any(|change| is_common(*change, (lo, hi)));
+        Open { since_ns: self.since_ns, lo, hi, hit }
+    }
+
+    /// It was about that part of `lo..hi` that it is over, if there is one.
+    fn within(&self, lo: u32, hi: u32) -> Option<Open> {
+        let (lo, hi) = (lo.max(self.lo), hi.min(self.hi));
+        (lo < hi).then(|| self.over(lo, hi))
+    }
+}
+
+fn is_common(a: (u32, u32), b: (u32, u32)) -> bool {
+    a.0 < b.1 && b.0 < a.1
 }
 
 /// The look-up of a map and what became of it.
@@ -149,16 +185,20 @@ struct Task {
     holds_invalidate: Option<bool>,
     /// The blocks that a look-up or a change last spoke of.
     told: (u32, u32),
-    /// What it last took away.
+    /// What it last began to take away or to move.
     removed: (u32, u32),
     look: Option<Look>,
-    scan: Option<Open>,
-    /// The mapping of an iomap write, and what others changed under it since.
-    mapping: Option<(Open, Vec<(u32, u32)>)>,
+    scan: Option<Vague>,
+    /// The answer that an iomap write is about to map by: its window opens when it does, but what others
+    /// change from the answer on makes the mapping old.
+    answer: Option<Vague>,
+    /// The mapping of an iomap write.
+    mapping: Option<Vague>,
     /// A folio was locked under a mapping that was hit: was that noticed?
     locked: Option<Window>,
     restart: Option<Open>,
-    release: Option<Open>,
+    /// The clean-up of a short write has begun to drop the page cache.
+    release: Option<Vague>,
 }
 
 /// Follows the tasks of one run.
@@ -210,7 +250,7 @@ impl Windows {
         }
     }
 
-    fn enters(&mut self, _now_ns: u64, task: usize, name: &str) {
+    fn enters(&mut self, now_ns: u64, task: usize, name: &str) {
         let state = &mut self.tasks[task];
         match name {
             MAP => state.in_map += 1,
@@ -219,10 +259,19 @@ impl Windows {
                 if let Some(locked) = state.locked.take() {
                     self.closed.push(Window { caught: true, ..locked });
                 }
-                state.mapping = None;
+                (state.mapping, state.answer) = (None, Some(Vague::default()));
             }
             "ext4_page_mkwrite" => state.in_mkwrite += 1,
-            "iomap_end" => state.in_release += 1,
+            END => {
+                // The folios that it locks are not written by that mapping.
+                state.in_release += 1;
+                state.mapping = None;
+            }
+            "truncate_pagecache_range"
+                if state.in_release > 0 && state.holds_invalidate != Some(true) =>
+            {
+                state.release = Some(Vague::at(now_ns, 0, 0));
+            }
             "ext4_datasem_ensure_credits" => state.in_restart += 1,
             _ => {}
         }
@@ -237,21 +286,21 @@ impl Windows {
                     self.look_ends(now_ns, task, false);
                 }
             }
-            BEGIN if state.in_mkwrite == 0 => {
+            BEGIN => {
                 let (lo, hi) = state.told;
-                state.mapping = Some((Open::at(now_ns, lo, hi), Vec::new()));
+                let answer = state.answer.take().filter(|_| state.in_mkwrite == 0);
+                state.mapping = answer.map(|answer| Vague { since_ns: now_ns, lo, hi, ..answer });
             }
             "ext4_page_mkwrite" => state.in_mkwrite -= 1,
-            "iomap_end" => {
+            END => {
                 state.in_release -= 1;
-                state.mapping = None;
                 state.release = None;
             }
-            "truncate_pagecache_range"
-                if state.in_release > 0 && state.holds_invalidate != Some(true) =>
-            {
-                let (lo, hi) = state.told;
-                state.release = Some(Open::at(now_ns, lo, hi));
+            "truncate_pagecache_range" => {
+                // Open from here on; who dirtied a block while it was dropped has lost it as well.
+                if let Some(release) = &mut state.release {
+                    release.since_ns = now_ns;
+                }
             }
             "ext4_datasem_ensure_credits" => state.in_restart -= 1,
             _ => {}
@@ -280,7 +329,7 @@ impl Windows {
     fn drops(&mut self, now_ns: u64, task: usize, key: Key) {
         let state = &mut self.tasks[task];
         if key == self.watched.lock {
-            state.holds_lock = None;
+            (state.holds_lock, state.scan) = (None, None);
             if state.in_restart > 0 {
                 let (lo, hi) = state.removed;
                 state.restart = Some(Open::at(now_ns, lo, hi));
@@ -293,6 +342,8 @@ impl Windows {
             }
         } else if key.kind == Kind::IRwsem.name() {
             state.holds_i_rwsem = false;
+            // The write is over: what it had locked last was not mapped again.
+            self.closed.extend(state.locked.take());
         } else if key.kind == Kind::InvalidateLock.name() {
             state.holds_invalidate = None;
         }
@@ -302,16 +353,12 @@ impl Windows {
     fn locks_folio(&mut self, now_ns: u64, task: usize, index: u64) {
         let folio_blocks = self.watched.folio_blocks;
         let state = &mut self.tasks[task];
-        let Some((open, changes)) = &state.mapping else { return };
+        let Some(mapping) = &state.mapping else { return };
         let Ok(first) = u32::try_from(index * u64::from(folio_blocks)) else { return };
-        let (lo, hi) = (first.max(open.lo), (first + folio_blocks).min(open.hi));
-        if lo >= hi {
-            return;
-        }
-        let hit = changes.iter().any(|(from, to)| *from < hi && lo < *to);
-        let window = Open { lo, hi, hit, ..*open }.close(WindowKind::W4, task, now_ns, false);
+        let Some(open) = mapping.within(first, first + folio_blocks) else { return };
+        let window = open.close(WindowKind::W4, task, now_ns, false);
         self.closed.extend(state.locked.take());
-        match hit {
+        match open.hit {
             true => state.locked = Some(window),
             false => self.closed.push(window),
         }
@@ -324,44 +371,39 @@ impl Windows {
                 let excluded = self.watched.knobs.insert != Insert::Shared;
                 let state = &mut self.tasks[task];
                 state.scan = match state.holds_lock {
-                    Some(false) if !excluded => Some(Open::at(now_ns, traced.lo, traced.hi)),
+                    Some(false) if !excluded => Some(Vague::at(now_ns, traced.lo, traced.hi)),
                     _ => None,
                 };
             }
             Point::HoleCached => {
-                if let Some(scan) = self.tasks[task].scan.take() {
-                    let (lo, hi) = (scan.lo.max(traced.lo), scan.hi.min(traced.hi));
-                    let scan = Open { lo, hi, ..scan };
-                    self.closed.push(scan.close(WindowKind::W3, task, now_ns, false));
-                }
+                self.caches_hole(now_ns, task, traced);
                 self.others_restart(task, traced);
             }
+            Point::Cached => self.others_restart(task, traced),
+            Point::Removing => self.tasks[task].removed = (traced.lo, traced.hi),
             Point::Delayed => {
-                self.tasks[task].told = (traced.lo, traced.hi);
-                self.others(task, traced);
+                self.tasks[task].tells(traced);
+                self.tasks[task].scan = None;
+                self.others(task, traced, true);
                 if self.tasks[task].in_map > 0 {
-                    self.inserts(now_ns, task, traced);
+                    self.look_ends(now_ns, task, true);
                 }
             }
             Point::Changed => {
-                self.tasks[task].told = (traced.lo, traced.hi);
-                self.tasks[task].removed = (traced.lo, traced.hi);
-                self.others(task, traced);
-                if let Some(open) = self.tasks[task].release.take() {
-                    let open = Open { lo: traced.lo, hi: traced.hi, ..open };
+                // A hole that is cached changes something where somebody has delayed a block since the
+                // scan. It allocates nothing, so that it is no hit of a fault that found the hole.
+                let allocates = !self.caches_hole(now_ns, task, traced);
+                self.tasks[task].tells(traced);
+                self.others(task, traced, allocates);
+                if let Some(release) = self.tasks[task].release.take() {
+                    let open = release.over(traced.lo, traced.hi);
                     self.closed.push(open.close(WindowKind::W6, task, now_ns, false));
                 }
             }
             Point::Dirtied => {
                 let locked = self.tasks[task].locked.take();
                 self.closed.extend(locked);
-                for (other, state) in self.tasks.iter_mut().enumerate() {
-                    if other != task
-                        && let Some(open) = &mut state.release
-                    {
-                        open.change(traced);
-                    }
-                }
+                self.others_release(task, traced);
             }
             Point::Begins | Point::Ends => {}
         }
@@ -369,34 +411,45 @@ impl Windows {
 
     /// A look-up: the first of a map, or a second look under the lock.
     fn looks(&mut self, now_ns: u64, task: usize, traced: Traced) {
+        let shared_insert = self.watched.knobs.insert == Insert::Shared;
         let state = &mut self.tasks[task];
-        state.told = (traced.lo, traced.hi);
+        state.tells(traced);
         if state.in_map == 0 {
             return;
         }
-        match (&mut state.look, state.holds_lock) {
-            (Some(look), Some(_)) if look.granted_ns.is_some() && look.under.is_none() => {
-                look.renewed = true;
+        if traced.point == Point::Known {
+            // Whoever is to dirty these blocks takes for reserved what is about to be given back.
+            self.others_release(task, traced);
+        }
+        let state = &mut self.tasks[task];
+        let is_second = |look: &&mut Look| look.granted_ns.is_some() && look.under.is_none();
+        if let Some(look) = state.look.as_mut().filter(is_second)
+            && state.holds_lock.is_some()
+        {
+            look.renewed = true;
+            if !(shared_insert && state.holds_lock == Some(false)) {
+                return;
             }
-            _ if traced.point == Point::Hole => {
+            // A second look under the lock shared keeps nobody out: its answer ages as the first did.
+            self.look_ends(now_ns, task, false);
+        }
+        let state = &mut self.tasks[task];
+        match state.holds_lock {
+            under if traced.point == Point::Hole => {
                 let look = Look::of(Open::at(now_ns, traced.lo, traced.hi));
-                state.look = Some(match state.holds_lock {
-                    None => look,
-                    under => Look { granted_ns: Some(now_ns), under, ..look },
-                });
+                let granted_ns = under.map(|_| now_ns);
+                state.look = Some(Look { granted_ns, under, ..look });
             }
             _ => state.look = None,
         }
     }
 
-    /// The map is inserted: its windows close.
-    fn inserts(&mut self, now_ns: u64, task: usize, traced: Traced) {
-        if let Some(look) = &mut self.tasks[task].look {
-            for open in [&mut look.map, &mut look.fill] {
-                (open.lo, open.hi) = (traced.lo, traced.hi);
-            }
-        }
-        self.look_ends(now_ns, task, true);
+    /// A hole was entered; whether that was the end of a scan.
+    fn caches_hole(&mut self, now_ns: u64, task: usize, traced: Traced) -> bool {
+        let Some(scan) = self.tasks[task].scan.take() else { return false };
+        let open = scan.within(traced.lo, traced.hi);
+        self.closed.extend(open.map(|open| open.close(WindowKind::W3, task, now_ns, false)));
+        true
     }
 
     /// The look-up of a map has had its effect, or come to nothing.
@@ -423,7 +476,7 @@ impl Windows {
     }
 
     /// A change by `task` hits the windows of all others over the same blocks.
-    fn others(&mut self, task: usize, traced: Traced) {
+    fn others(&mut self, task: usize, traced: Traced, allocates: bool) {
         for (other, state) in self.tasks.iter_mut().enumerate() {
             if other == task {
                 continue;
@@ -433,21 +486,30 @@ impl Windows {
             {
                 match traced.point {
                     Point::Delayed => look.map.change(traced),
-                    _ if look.granted_ns.is_none() => look.fill.change(traced),
+                    _ if look.granted_ns.is_none() && allocates => look.fill.change(traced),
                     _ => {}
                 }
             }
             if let (Some(scan), Point::Delayed) = (&mut state.scan, traced.point) {
                 scan.change(traced);
             }
-            if let (Some((_, changes)), Point::Changed) = (&mut state.mapping, traced.point) {
-                changes.push((traced.lo, traced.hi));
-            }
-            if let Some(open) = &mut state.release {
-                open.change(traced);
+            let mapping = state.mapping.as_mut().or(state.answer.as_mut());
+            if let (Some(mapping), Point::Changed) = (mapping, traced.point) {
+                mapping.change(traced);
             }
         }
+        self.others_release(task, traced);
         self.others_restart(task, traced);
+    }
+
+    fn others_release(&mut self, task: usize, traced: Traced) {
+        for (other, state) in self.tasks.iter_mut().enumerate() {
+            if other != task
+                && let Some(release) = &mut state.release
+            {
+                release.change(traced);
+            }
+        }
     }
 
     fn others_restart(&mut self, task: usize, traced: Traced) {
@@ -457,6 +519,16 @@ impl Windows {
             {
                 open.change(traced);
             }
+        }
+    }
+}
+
+impl Task {
+    /// A look-up or a change of its own speaks of these blocks: what others changed before is in it.
+    fn tells(&mut self, traced: Traced) {
+        self.told = (traced.lo, traced.hi);
+        if let Some(answer) = &mut self.answer {
+            answer.changes.clear();
         }
     }
 }
@@ -471,3 +543,8 @@ impl Look {
 const MAP: &str = "ext4_da_map_blocks";
 /// What maps for iomap.
 const BEGIN: &str = "iomap_begin";
+/// What ends an iomap write, and cleans up after a short one.
+const END: &str = "iomap_end";
+
+#[cfg(test)]
+mod tests;

@@ -18,6 +18,10 @@ pub enum Point {
     Scanned,
     /// A hole was entered into a cache of look-ups; nothing changed.
     HoleCached,
+    /// What is there already was entered into a cache of look-ups; nothing changed.
+    Cached,
+    /// Blocks begin to be taken away or moved.
+    Removing,
     /// Blocks were entered as delayed: the answer of a look-up has taken effect.
     Delayed,
     /// What is true of the blocks changed.

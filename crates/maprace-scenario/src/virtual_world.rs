@@ -98,7 +98,7 @@ pub struct Round {
 /// How a round ended.
 #[derive(Clone, Debug, Default)]
 pub struct Rounded {
-    /// From the first start to the last event, in nanoseconds.
+    /// From the first start to its last event, in nanoseconds.
     pub run_ns: u64,
     /// When each task ended, in nanoseconds; `None` for one that did not.
     pub ends_ns: Vec<Option<u64>>,
@@ -365,8 +365,10 @@ impl<K: LayerKind> Running<K> {
             if steps > STEPS_MAX { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
         meter.next_round(tally);
+        // A sweep of offsets starts the first task late, so that the second may start before it.
+        let first_ns = starts.iter().min().copied().unwrap_or(0);
         Rounded {
-            run_ns: ended.now_ns - starts.iter().min().copied().unwrap_or(0).min(ended.now_ns),
+            run_ns: ended.now_ns.saturating_sub(first_ns),
             ends_ns,
             steps: ended.steps,
             after_steps: 0,

@@ -322,3 +322,6 @@ impl fmt::Display for Size {
         write!(f, "{number}{}", ["", "k", "m", "g", "t"][unit])
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,7 @@
 
 use super::Measure;
 use crate::failure::Failure;
+use crate::files::{Existing, write_whole};
 use crate::plan::Compare;
 use maprace_scenario::Measured;
 use serde::{Deserialize, Serialize};
@@ -54,7 +55,8 @@ fn question(measure: &Measure, plan: &Compare) -> String {
     let scenarios: Vec<_> = plan.subjects.iter().map(|(_, s)| &s.scenario).collect();
     let knobs: Vec<_> = plan.configs.iter().map(|c| (&c.layer, c.moved())).collect();
     let digest = maprace_runtime::Digest::of(&format!(
-        "{scenarios:?} {knobs:?} {:?} {:?} {:?} {}",
+        "{scenarios:?} {knobs:?} {:?} {:?} {:?} {:?} {}",
+        measure.media,
         measure.table,
         measure.cpus,
         measure.sweep,
@@ -81,13 +83,12 @@ impl State {
             let lines = text.lines().skip(1).filter_map(Line::read);
             known.extend(lines.map(|Line { key, measured }| (key, measured)));
         }
-        let mut file = File::create(path).map_err(failed(path))?;
         let mut text = serde_json::to_string(&head)? + "\n";
         for (key, measured) in &known {
             text += &line(key, measured)?;
         }
-        file.write_all(text.as_bytes()).map_err(failed(path))?;
-        drop(file);
+        // Whole or as it was: a kill here must not lose what is finished.
+        write_whole(path, &text, Existing::Replace)?;
         let file = OpenOptions::new().append(true).open(path).map_err(failed(path))?;
         Ok(State { file: Some((path.clone(), file)), known })
     }

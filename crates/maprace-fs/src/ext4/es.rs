@@ -162,7 +162,7 @@ impl<R: Runtime> Ext4<R> {
             (EsStatus::Delayed, _) => self.trace(Point::Delayed, at),
             (_, true) => self.trace(Point::Changed, at),
             (EsStatus::Hole, false) => self.trace(Point::HoleCached, at),
-            (_, false) => {}
+            (_, false) => self.trace(Point::Cached, at),
         }
         if changed && tree.seq() == before {
             self.log.broken(Broken::at(Checker::SequenceDatesChanges, at.lo));
@@ -187,6 +187,7 @@ impl<R: Runtime> Ext4<R> {
             if known {
                 tree.bump();
             }
+            self.trace(Point::Removing, blocks.within(Blocks::new(0, self.farthest)));
             if something {
                 self.trace(Point::Changed, blocks);
             }
@@ -206,13 +207,19 @@ impl<R: Runtime> Ext4<R> {
             let mut end = None;
             for (blocks, extent) in tree.extents(EVERYTHING) {
                 if let Some(before) = end.filter(|before| *before < blocks.lo) {
-                    es.cache(Blocks::new(before, blocks.lo), EsEntry::bare(EsStatus::Hole));
+                    let hole = Blocks::new(before, blocks.lo);
+                    if es.cache(hole, EsEntry::bare(EsStatus::Hole)) {
+                        self.trace(Point::Cached, hole);
+                    }
                 }
-                es.cache(blocks, entry_of(extent));
+                if es.cache(blocks, entry_of(extent)) {
+                    self.trace(Point::Cached, blocks);
+                }
                 end = Some(blocks.hi);
             }
-            let hole = |cut| es.cache(cut, EsEntry::bare(EsStatus::Hole));
-            if cut.is_some_and(hole) {
+            let mut hole = |cut| es.cache(cut, EsEntry::bare(EsStatus::Hole));
+            if let Some(cut) = cut.filter(|cut| hole(*cut)) {
+                self.trace(Point::Cached, cut);
                 self.rt.saw(|| "hole".into());
             }
         };

@@ -15,7 +15,7 @@ mod queue;
 
 use super::{Event, Exec, Hold, Sim};
 use crate::{Foot, Object, Step};
-use queue::{Asked, Queues, Woken};
+use queue::{Asked, Asks, Queues, Woken};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::ops::ControlFlow;
@@ -177,8 +177,7 @@ impl<C: Costs> Clock<C> {
                 }
                 Due::Spent => self.spent(exec, task, &mut follow),
                 Due::SpunEnough => {
-                    let slept = self.queues.spun_enough(task, time);
-                    self.idle_cpus += u32::from(slept);
+                    self.idle_cpus += self.queues.spun_enough(task, time);
                     ControlFlow::Continue(())
                 }
             };
@@ -302,10 +301,10 @@ impl<C: Costs> Clock<C> {
             let finished = exec.done().finished;
             self.take_events();
             let events = std::mem::take(&mut self.events);
-            self.charge_calls(&events);
             for id in exec.done().spawned.iter().copied() {
                 self.begin(exec, id);
             }
+            self.charge_calls(&events);
             for (holder, event) in &events {
                 match event {
                     Event::Hold(Hold::Take(obj)) => self.queues.owned(*obj, *holder),
@@ -361,7 +360,7 @@ impl<C: Costs> Clock<C> {
 
     /// The task leaves its processor; who spins for a lock of its goes to sleep.
     fn leaves_cpu(&mut self, task: usize) {
-        self.idle_cpus += 1 + self.queues.leaves_cpu(task);
+        self.idle_cpus += 1 + self.queues.leaves_cpu(task, self.now_ns);
     }
 
     /// Whether the announced step of `task` cannot run now; then it spins or sleeps.
@@ -371,9 +370,9 @@ impl<C: Costs> Clock<C> {
         }
         let guard = exec.guard(task);
         let Some(obj) = guard.object() else { return false };
-        let may_spin = self.runnable.is_empty() && self.sim.is_sem(obj);
-        let state = self.sim.lock_state(obj);
-        match self.queues.ask(task, guard, state, may_spin, self.now_ns) {
+        let (is_sem, may_spin) = (self.sim.is_sem(obj), self.runnable.is_empty());
+        let asks = Asks { is_sem, may_spin, now_ns: self.now_ns };
+        match self.queues.ask(task, guard, self.sim.lock_state(obj), asks) {
             Asked::Taken => return false,
             Asked::Spins { until_ns } => {
                 if let Some(until_ns) = until_ns {
@@ -412,6 +411,8 @@ impl<C: Costs> Clock<C> {
                 Woken::Granted(_) => {
                     exec.grant(task);
                     self.queues.granted(task, obj, exec.guard(task));
+                    // Nobody spins for one that sleeps.
+                    self.idle_cpus += self.queues.stop_spinning(obj, self.now_ns);
                     self.at(at, task, Due::Runnable);
                 }
                 Woken::ToTry(_) => {
@@ -422,3 +423,6 @@ impl<C: Costs> Clock<C> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

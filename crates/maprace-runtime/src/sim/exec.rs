@@ -52,6 +52,8 @@ pub struct Exec {
     names: Vec<TaskName>,
     /// The numbers of ended tasks that may be given away again; `None`: each keeps its own.
     spare: Option<Vec<usize>>,
+    /// The numbers of tasks that ended in the running step: who is born in it gets another.
+    just_ended: Vec<usize>,
     /// What the last step did.
     last: Done,
 }
@@ -83,7 +85,14 @@ impl Exec {
             spawned: SmallVec::new(),
             finished: false,
         };
-        Exec { sim: sim.clone(), tasks: Vec::new(), names: Vec::new(), spare: None, last }
+        Exec {
+            sim: sim.clone(),
+            tasks: Vec::new(),
+            names: Vec::new(),
+            spare: None,
+            just_ended: Vec::new(),
+            last,
+        }
     }
 
     /// The same for a run of any length: a task that is started takes the number of one that has ended.
@@ -98,6 +107,7 @@ impl Exec {
             spare.clear();
             self.names.clear();
         }
+        self.just_ended.clear();
         for (i, task) in tasks.into_iter().enumerate() {
             let ordinal = u32::try_from(i).expect("few tasks");
             let id = self.id_of(TaskName { parent: None, ordinal, name: "" });
@@ -157,9 +167,7 @@ impl Exec {
         if ended {
             self.tasks[id] = None;
             self.sim.0.slots.borrow_mut()[id].next = None;
-            if let Some(spare) = &mut self.spare {
-                spare.push(id);
-            }
+            self.just_ended.push(id);
         }
         ended
     }
@@ -335,6 +343,10 @@ impl Exec {
                 self.begin(id, child.body, child.history);
                 self.last.spawned.push(id);
             }
+        }
+        match &mut self.spare {
+            Some(spare) => spare.append(&mut self.just_ended),
+            None => self.just_ended.clear(),
         }
     }
 

@@ -252,7 +252,7 @@ fn whatever_the_catalogue_runs_has_a_name_that_is_known() {
             let plan = Plan::new(scenario, &Config::ext4(preset.name, order)).unwrap();
             for random in 0..3 {
                 let sim = Sim::new(Keep { events: true, ..Keep::default() });
-                let machine = Machine { cpus: 4, wake_ns: 10, slice_ns: 1_000, spin_ns: 0 };
+                let machine = Machine { cpus: 4, wake_ns: 10, slice_ns: 1_000, spin_ns: 5 };
                 let costs = Collector { random, names: names.clone() };
                 let mut clock = Clock::new(&sim, machine, costs);
                 clock.reset();

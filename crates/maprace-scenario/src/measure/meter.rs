@@ -12,7 +12,8 @@ pub struct Meter {
     lock: Key,
     windows: Windows,
     tasks: Vec<Doing>,
-    /// By kind: stretches in which one was open, merged, ascending; those before are counted.
+    /// By kind: stretches in which one was open, merged, ascending. All of a run: which windows are still
+    /// open, and since when, is not known here.
     open: BTreeMap<WindowKind, Vec<(u64, u64)>>,
     /// Who wants each window as it closes: raw samples.
     keep: Option<Vec<Window>>,
@@ -25,10 +26,6 @@ struct Doing {
     asked_ns: Option<u64>,
     exclusive_since_ns: Option<u64>,
 }
-
-/// So many stretches are kept before the oldest are counted: no window that is still open began
-/// before them.
-const STRETCHES: usize = 64;
 
 impl Meter {
     /// For runs whose layer has that lock.
@@ -122,12 +119,7 @@ impl Meter {
         for window in self.windows.take() {
             tally.window(&window);
             let stretches = self.open.entry(window.kind).or_default();
-            let from = merged(stretches, window.opened_ns, window.closed_ns);
-            stretches.push((from, window.closed_ns.max(from)));
-            if stretches.len() > STRETCHES {
-                let oldest: Vec<_> = stretches.drain(..STRETCHES / 2).collect();
-                tally.exposed(window.kind, oldest.iter().map(|(from, to)| to - from).sum());
-            }
+            merge(stretches, window.opened_ns, window.closed_ns);
             if let Some(keep) = &mut self.keep {
                 keep.push(window);
             }
@@ -135,15 +127,17 @@ impl Meter {
     }
 }
 
-/// Takes the stretches away that `from..to` touches; where the one of all of them begins. Windows come
-/// in the order in which they close.
-fn merged(stretches: &mut Vec<(u64, u64)>, mut from: u64, to: u64) -> u64 {
-    while let Some((start, end)) = stretches.last().copied()
-        && end >= from
-    {
-        debug_assert!(end <= to, "windows come as they close");
-        from = from.min(start);
-        stretches.pop();
-    }
-    from
+/// Adds `from..to` to stretches that are ascending and apart. Windows come roughly in the order in which
+/// they close: some are told only when it is known whether they were noticed.
+fn merge(stretches: &mut Vec<(u64, u64)>, from: u64, to: u64) {
+    let after = stretches.iter().rposition(|(start, _)| *start <= to).map_or(0, |at| at + 1);
+    let apart = stretches[..after].iter().rposition(|(_, end)| *end < from);
+    let first = apart.map_or(0, |at| at + 1);
+    let touched = &stretches[first..after];
+    let start = touched.first().map_or(from, |(start, _)| from.min(*start));
+    let end = touched.last().map_or(to, |(_, end)| to.max(*end));
+    stretches.splice(first..after, [(start, end)]);
 }
+
+#[cfg(test)]
+mod tests;

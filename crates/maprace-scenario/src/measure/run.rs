@@ -40,6 +40,8 @@ pub struct Virtual<'a> {
     pub rounds: u64,
     /// When tasks start; `None`: drawn from as long as the slowest of them takes alone.
     pub starts: Option<Starts>,
+    /// How many threads run rounds; `None`: as many as there are processors. No figure depends on it.
+    pub threads: Option<usize>,
 }
 
 /// How it ended.
@@ -134,7 +136,8 @@ impl Virtual<'_> {
                 sums.1.append(&mut windows);
             }
         };
-        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let processors = || std::thread::available_parallelism().map_or(1, usize::from);
+        let threads = self.threads.unwrap_or_else(processors);
         std::thread::scope(|scope| {
             for _ in 1..threads.min(usize::try_from(chunks).unwrap_or(usize::MAX)) {
                 scope.spawn(work);
