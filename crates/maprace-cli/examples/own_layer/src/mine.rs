@@ -18,7 +18,9 @@
 use maprace_extent::{Allocator, Blocks, Extent, ExtentTree, NoSpace, Pblk, RunMap, Space, Value};
 use maprace_fs::layer::Delay;
 use maprace_fs::{Books, Errno, Handle, Layer, LayerKind, Log, Mapping, Removal, Setup, Status};
-use maprace_runtime::{Foot, Key, Object, Runtime, RwSem, SemSteps, Spin, Step, sem_steps};
+use maprace_runtime::{
+    Foot, Key, Object, Point, Runtime, RwSem, SemSteps, Spin, Step, Traced, sem_steps,
+};
 use std::sync::Arc;
 
 static ILOCK: SemSteps = sem_steps!("ILOCK");
@@ -171,8 +173,15 @@ impl<R: Runtime> Xfs<R> {
         self.if_seq.with(&BUMP, foot, next).await
     }
 
+    /// For diagrams, and for whoever measures windows.
     fn saw(&self, map: &Mapping) {
         self.rt.saw(|| word(map.status).to_owned());
+        let point = if map.status == Status::Hole { Point::Hole } else { Point::Known };
+        self.trace(if map.new { Point::Changed } else { point }, map.blocks);
+    }
+
+    fn trace(&self, point: Point, blocks: Blocks) {
+        self.rt.tracepoint(|| Traced { point, lo: blocks.lo, hi: blocks.hi });
     }
 
     async fn allocate_first(&self, want: Blocks) -> Result<Mapping, Errno> {
@@ -182,9 +191,10 @@ impl<R: Runtime> Xfs<R> {
         Ok(if map.new { Mapping { cookie: self.bump().await, ..map } } else { map })
     }
 
-    async fn change(&self, change: impl FnOnce(&mut Fork)) {
+    async fn change(&self, blocks: Blocks, change: impl FnOnce(&mut Fork)) {
         let mut fork = self.ilock.down_write().await;
         change(&mut fork);
+        self.trace(Point::Changed, blocks);
         self.bump().await;
     }
 }
@@ -212,6 +222,7 @@ impl<R: Runtime> Layer for Xfs<R> {
                 return Ok(map);
             }
             fork.delay(map.blocks)?;
+            self.trace(Point::Delayed, map.blocks);
             let cookie = self.bump().await;
             Ok(Mapping { status: Status::Delalloc, new: true, cookie, ..map })
         };
@@ -228,16 +239,17 @@ impl<R: Runtime> Layer for Xfs<R> {
     }
 
     async fn convert(&self, blocks: Blocks) {
-        let convert = self.change(|fork| fork.extents.convert(blocks));
+        let convert = self.change(blocks, |fork| fork.extents.convert(blocks));
         self.rt.call("xfs_iomap_write_unwritten", convert).await;
     }
 
     async fn remove(&self, _: &mut Handle<'_, R>, blocks: Blocks, _: Removal) {
-        self.rt.call("xfs_free_file_space", self.change(|fork| fork.remove(blocks))).await;
+        let remove = self.change(blocks, |fork| fork.remove(blocks));
+        self.rt.call("xfs_free_file_space", remove).await;
     }
 
     async fn punch_delalloc(&self, blocks: Blocks) {
-        let punch = self.change(|fork| fork.undelay(blocks, false));
+        let punch = self.change(blocks, |fork| fork.undelay(blocks, false));
         self.rt.call("xfs_bmap_punch_delalloc_range", punch).await;
     }
 
