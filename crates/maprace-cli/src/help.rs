@@ -16,6 +16,7 @@ Examples:
   maprace explore mkwrite-fallocate --protocol v6.8    one scenario, with its diagram
   maprace ablate mkwrite-fallocate                     which protections does it need?
   maprace explain mkwrite-fallocate                    which locks, held where?
+  maprace compare mkwrite-fallocate --world virtual    how long is the window, how often is it hit?
   maprace hunt --protocol v5.10                        races nobody wrote a scenario for
   maprace compare ./mine.toml --protocol v6.8 --protocol v6.11
   maprace scenarios show stale-map > mine.toml         a scenario to start from
@@ -26,14 +27,23 @@ Exit codes: those of `compare`: 0 every verdict is as its scenario expects or no
 /// `compare`.
 pub(crate) const COMPARE: &str = "\
 Examples:
-  maprace compare
+  maprace compare                                      explored, in virtual time, on threads
+  maprace compare --world explore                      nothing is measured
   maprace compare stale-map --order iomap --set cookie=off
   maprace compare mkwrite-fallocate ./mine.toml --protocol v6.8 --protocol v6.12
-  maprace compare --json --no-timing > rows.json
+  maprace compare mkwrite-fallocate --world virtual --media nvme-tlc-dc,fixed:10us,instant
+  maprace compare --workload w=8,m=8,r=8,file=64m,hit=0.9 --protocol v6.12 --protocol exclusive
+  maprace compare write-mkwrite --order iomap --sweep folios=1,4,16,64
+  maprace compare mkwrite-fallocate --protocol v6.8 --sweep offset=-5us..0/10ns --csv windows.csv
+  maprace compare --world virtual --rounds 1000000 --state half.jsonl --resume
+  maprace compare --json --no-timing > rows.json       without threads: the same bytes every time
   maprace compare --report report.html                 a page for a browser, one file
 
+A scenario is measured in rounds: its tasks start at times drawn evenly from 0 to as long as the
+slowest of them takes alone. Workloads and sweeps run in virtual time only.
+
 Exit codes: 0 every verdict is as its scenario expects or nothing is expected, 1 one is not,
-2 bad input or could not run, 3 not all was tried.";
+2 bad input or could not run, 3 not all was tried or measured.";
 
 /// `explore`.
 pub(crate) const EXPLORE: &str = "\
