@@ -67,7 +67,13 @@ pub(super) fn range(values: &[f64], say: impl Fn(f64) -> String) -> String {
     let least = values.iter().copied().min_by(f64::total_cmp).unwrap_or_default();
     let most = values.iter().copied().max_by(f64::total_cmp).unwrap_or_default();
     let (low, high) = (say(least), say(most));
-    if low == high { low } else { format!("{low} to {high}") }
+    match (low.split_once(' '), high.split_once(' ')) {
+        _ if low == high => low,
+        (Some((low, unit)), Some((high, other))) if unit == other => {
+            format!("{low} to {high} {unit}")
+        }
+        _ => format!("{low} to {high}"),
+    }
 }
 
 /// Times of which each stands beside what it is compared with.
@@ -151,6 +157,7 @@ mod tests {
     #[test]
     fn numbers_that_read_the_same_are_said_once_and_have_no_more_digits_than_they_are_worth() {
         assert_eq!(times(&[(733.1, 1.0), (733.2, 1.0)]), "733 ns");
+        assert_eq!(times(&[(733.1, 1.0), (730.0, 1.0)]), "730 to 733 ns");
         assert_eq!(percents(&[(999.9, 1e3), (1_100.0, 1e3)]), "0 to +10.0 %");
         assert_eq!(
             in_a_million(&[115_000.0, 116_500.0], &[101_751.0, 131_301.0]),
