@@ -58,7 +58,7 @@ fn a_report_opens_from_a_file_and_its_timeline_steps_forward_and_back() {
     assert!(std::fs::metadata(&page).expect("it was written").len() < SIZE_MAX);
     let mut tab = Tab::open(&dir, &page);
 
-    assert_eq!(tab.eval("document.querySelectorAll('#rows tbody tr').length"), 20);
+    assert_eq!(tab.eval("document.querySelectorAll('#rows tbody tr').length"), 40);
     assert_eq!(tab.text("#choices .answer"), "Choose v6.12.");
     let first = "#timeline-0";
     tab.eval("document.querySelector('#timeline-0').open = true");
@@ -115,8 +115,8 @@ fn it_sorts_filters_explains_and_has_two_sets_of_colours() {
 
     let choose = "const select = document.querySelector('#by-order'); select.value = 'iomap'; \
                   select.dispatchEvent(new Event('change')); document.querySelectorAll('#rows tbody tr').length";
-    assert_eq!(tab.eval(choose), 10);
-    assert_eq!(tab.text("#filtered"), "10 of 20 rows");
+    assert_eq!(tab.eval(choose), 30);
+    assert_eq!(tab.text("#filtered"), "30 of 40 rows");
 
     tab.click("#rows button.q");
     assert!(tab.text("#def").contains("a preset of knobs"), "{}", tab.text("#def"));
@@ -142,8 +142,8 @@ fn measurements_are_drawn() {
     assert_eq!((tab.eval(lines), tab.eval(rows)), (json!(3), json!(3)));
     let turn = |world: &str| {
         format!(
-            "const select = document.querySelector('#by-world'); select.value = '{world}'; \
-             select.dispatchEvent(new Event('change')); {lines}"
+            "{{ const select = document.querySelector('#by-world'); select.value = '{world}'; \
+             select.dispatchEvent(new Event('change')); }} {lines}"
         )
     };
     assert_eq!(tab.eval(&turn("threads")), 2);
