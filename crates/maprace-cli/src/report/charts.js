@@ -345,7 +345,8 @@ function labels(marks) {
 }
 function candidates(x, y, { width, height }) {
   const all = [
-    { x: x - width / 2, y: y - height - 6 }, { x: x - width / 2, y: y + 6 }, { x: x + 6, y: y - 7 }, { x: x - width - 6, y: y - 7 }];
+    { x: x - width / 2, y: y - height - 6 }, { x: x - width / 2, y: y + 6 },
+    { x: x + 6, y: y - 7 }, { x: x - width - 6, y: y - 7 }];
   for (let away = 16; away < 150; away += 8) {
     for (const dx of [-width / 2, 4, -width - 4, away / 2, -width - away / 2]) {
       all.push({ x: x + dx, y: y - height - away, far: true }, { x: x + dx, y: y + away, far: true });
@@ -362,7 +363,8 @@ function frontier(order, rows, frame, pick) {
   const best = [];
   for (const value of values) if (!best.length || value[1] < best[best.length - 1][1]) best.push(value);
   if (best.length < 2) return null;
-  const path = best.map(frame.place).map(([x, y], i) => (i ? `H${x.toFixed(1)}V${y.toFixed(1)}` : `M${x.toFixed(1)} ${y.toFixed(1)}`));
+  const corner = (x, y, first) => (first ? `M${x} ${y}` : `H${x}V${y}`);
+  const path = best.map(frame.place).map(([x, y], i) => corner(x.toFixed(1), y.toFixed(1), i === 0));
   return s('path', { class: 'frontier', d: path.join(''), 'stroke-dasharray': dash(order) },
     s('title', {}, `${order} order: nothing that a kernel had is both cheaper and safer than what stands at the corners`));
 }
@@ -376,7 +378,8 @@ function costFigure(rows) {
   const told = ({ members, name: label }) => {
     const [row] = members;
     const values = distinct(members.map((own) => say(pick(own.virtual))));
-    return `${label}${row.counterfactual ? ' (counterfactual)' : ''}: ${spread(members.map((own) => own.virtual.ns))}, ${both(values)}`;
+    const words = `${label}${row.counterfactual ? ' (counterfactual)' : ''}`;
+    return `${words}: ${spread(members.map((own) => own.virtual.ns))}, ${both(values)}`;
   };
   const orders = distinct(rows.map((row) => row.order));
   return figureOf({ title: rows[0].scenario, x, y, count: `${marks.length} marks`,

@@ -231,9 +231,12 @@ const ofFirst = (pick) => (figures) => (windowOf(figures) ? pick(windowOf(figure
 function virtualColumns() {
   const blocks = (cell) => virtual((f) => (f.windows.length ? eachWindow(f, cell) : '\u2013'));
   return [
-    ['window p50 / p99 / max', 'window', 'virtual time', virtual(ofFirst((w) => w.length.p99)), virtual(lengthCell)],
-    ['hits per million', 'hits', 'virtual time', virtual(ofFirst((w) => w.per_million.value)), virtual(hitsCell), 'right'],
-    ['catches', 'catches', 'virtual time', virtual(ofFirst((w) => w.catches)), blocks((w) => [thousands(w.catches), small('\u00a0')]), 'right'],
+    ['window p50 / p99 / max', 'window', 'virtual time', virtual(ofFirst((w) => w.length.p99)),
+      virtual(lengthCell)],
+    ['hits per million', 'hits', 'virtual time', virtual(ofFirst((w) => w.per_million.value)),
+      virtual(hitsCell), 'right'],
+    ['catches', 'catches', 'virtual time', virtual(ofFirst((w) => w.catches)),
+      blocks((w) => [thousands(w.catches), small('\u00a0')]), 'right'],
     ['damage', 'damage', 'virtual time', virtual((f) => f.damage.value),
       virtual((f) => [`${f.damaged} of ${thousands(f.rounds)}`,
         small(`${three(f.damage.low * 100)} to ${percent(f.damage.high)}`)]), 'right'],
@@ -249,7 +252,8 @@ function columns() {
   const all = [
     ['scenario', null, '', (row) => row.scenario, (row) => row.scenario, 'scenario'],
     ['protocol', 'protocol', '', (row) => bases.indexOf(base(row.config)),
-      (row) => [base(row.config), row.counterfactual && h('div', {}, h('span', { class: 'tag' }, 'counterfactual'))], 'protocol'],
+      (row) => [base(row.config), row.counterfactual && h('div', {}, h('span', { class: 'tag' }, 'counterfactual'))],
+      'protocol'],
     ['order', 'cookie', '', (row) => `${row.order} ${row.cookie || ''}`, (row) => [row.order, settings(row)]],
   ];
   if (DATA.rows.some((row) => row.explored)) all.push(
