@@ -58,7 +58,7 @@ fn a_report_opens_from_a_file_and_its_timeline_steps_forward_and_back() {
     assert!(std::fs::metadata(&page).expect("it was written").len() < SIZE_MAX);
     let mut tab = Tab::open(&dir, &page);
 
-    assert_eq!(tab.eval("document.querySelectorAll('#rows tbody tr').length"), 20);
+    assert_eq!(tab.eval("document.querySelectorAll('#rows tbody tr').length"), 40);
     assert_eq!(tab.text("#choices .answer"), "Choose v6.12.");
     let first = "#timeline-0";
     tab.eval("document.querySelector('#timeline-0').open = true");
@@ -115,8 +115,8 @@ fn it_sorts_filters_explains_and_has_two_sets_of_colours() {
 
     let choose = "const select = document.querySelector('#by-order'); select.value = 'iomap'; \
                   select.dispatchEvent(new Event('change')); document.querySelectorAll('#rows tbody tr').length";
-    assert_eq!(tab.eval(choose), 10);
-    assert_eq!(tab.text("#filtered"), "10 of 20 rows");
+    assert_eq!(tab.eval(choose), 30);
+    assert_eq!(tab.text("#filtered"), "30 of 40 rows");
 
     tab.click("#rows button.q");
     assert!(tab.text("#def").contains("a preset of knobs"), "{}", tab.text("#def"));
@@ -136,9 +136,53 @@ fn measurements_are_drawn() {
     assert_eq!(tab.eval(&charts("swept")), 4);
     assert_eq!(tab.eval(&charts("costs")), 1);
     assert!(tab.text("#rows").contains("no difference shown"), "{}", tab.text("#rows"));
+    // Virtual time by itself until the switch is turned; what coincides is one line and one row.
+    let lines = "document.querySelectorAll('#distributions path.stairs').length";
+    let rows = "document.querySelectorAll('#distributions .quantiles tbody tr').length";
+    assert_eq!((tab.eval(lines), tab.eval(rows)), (json!(3), json!(3)));
+    let turn = |world: &str| {
+        format!(
+            "{{ const select = document.querySelector('#by-world'); select.value = '{world}'; \
+             select.dispatchEvent(new Event('change')); }} {lines}"
+        )
+    };
+    assert_eq!(tab.eval(&turn("threads")), 2);
+    assert_eq!(tab.eval(&turn("")), 5);
+    // A staircase has no slanted piece.
+    let slanted = "[...document.querySelectorAll('path.stairs')].some((path) => \
+                   !/^M[\\d. ]+([HV][\\d.]+)+$/.test(path.getAttribute('d')))";
+    assert_eq!(tab.eval(slanted), false);
+    assert_eq!(tab.text("#by-risk option:checked"), "rounds that end in damage");
     let broken = "[...document.querySelectorAll('svg *')].filter((e) => [...e.attributes]\
                   .some((a) => /NaN|undefined|Infinity/.test(a.value))).length";
     assert_eq!(tab.eval(broken), 0);
+    assert_quiet(&mut tab);
+}
+
+#[test]
+fn a_crowd_stays_readable() {
+    let dir = tempfile::tempdir().expect("there is room");
+    let page = report(&dir, &["compare", "mkwrite-fallocate", "--world", "explore,virtual"]);
+    let mut tab = Tab::open(&dir, &page);
+    let on_another = "(() => { const boxes = [...document.querySelectorAll('#costs text.point')] \
+         .map((text) => text.getBoundingClientRect()); \
+         return boxes.filter((a, i) => boxes.some((b, j) => i < j && a.left < b.right && b.left < a.right \
+           && a.top + 2 < b.bottom && b.top + 2 < a.bottom)).length; })()";
+    assert_eq!(tab.eval(on_another), 0);
+    let named = tab.eval("document.querySelectorAll('#costs text.point').length");
+    assert!(named.as_u64().is_some_and(|named| (5..=12).contains(&named)), "{named}");
+    let lines = tab.eval("document.querySelectorAll('#distributions path.stairs').length");
+    assert!(lines.as_u64().is_some_and(|lines| (4..=12).contains(&lines)), "{lines}");
+
+    // The checkers of a row and its other windows wait until they are asked for.
+    assert_eq!(tab.eval("document.querySelector('#rows .checkers').open"), false);
+    let more = "getComputedStyle(document.querySelector('#rows .block.more')).display";
+    assert_eq!(tab.eval(more), "none");
+    tab.click("#rows button.turn");
+    assert_eq!(tab.eval(more), "block");
+    let end = "[...document.querySelectorAll('#rows thead tr:last-child th')].findIndex((head) => \
+               head.getBoundingClientRect().right > innerWidth)";
+    assert!(tab.eval(end).as_i64().is_none_or(|end| !(0..10).contains(&end)), "{end}");
     assert_quiet(&mut tab);
 }
 

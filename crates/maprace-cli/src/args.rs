@@ -184,10 +184,12 @@ pub(crate) struct CompareArgs {
     #[arg(value_name = "SCENARIO")]
     pub(crate) scenarios: Vec<String>,
     /// A protocol, may be repeated; all if none is named
-    #[arg(long = "protocol", value_name = "PROTOCOL", value_parser = values::protocol)]
+    #[arg(long = "protocol", value_name = "PROTOCOL", value_delimiter = ',')]
+    #[arg(value_parser = values::protocol)]
     pub(crate) protocols: Vec<Protocol>,
     /// An order of buffered writes, may be repeated; both if none is named
-    #[arg(long = "order", value_name = "ORDER", value_parser = values::order)]
+    #[arg(long = "order", value_name = "ORDER", value_delimiter = ',')]
+    #[arg(value_parser = values::order)]
     pub(crate) orders: Vec<Order>,
     #[command(flatten)]
     pub(crate) layer: LayerArgs,

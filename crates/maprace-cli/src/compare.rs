@@ -24,14 +24,14 @@ pub(crate) fn run(context: &Context<'_>, plan: &Compare) -> Result<Answer, Failu
         true => measure::run(context, &bar, plan)?,
         false => measure::Found::default(),
     };
-    let threads = match plan.measure.threads {
+    let (threads, threads_cut) = match plan.measure.threads {
         true => measure::on_threads(context, &bar, plan)?,
-        false => Vec::new(),
+        false => (Vec::new(), false),
     };
     drop(bar);
     let verdicts = || found.iter().map(|(.., explored)| &explored.verdict);
     let code = match code_of(verdicts()) {
-        0 if timed.cut => INCOMPLETE,
+        0 if timed.cut || threads_cut => INCOMPLETE,
         code => code,
     };
     let written: Vec<Found<'_>> =

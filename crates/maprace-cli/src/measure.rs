@@ -125,6 +125,11 @@ impl Measure {
             resume: args.resume,
             existing,
         };
+        if !(measure.explores || measure.is_virtual || measure.threads) {
+            let what = "nothing is left to do: threads run scenarios, without a sweep, and depend on \
+                        the machine, which --no-timing leaves out";
+            return Err(Failure::Usage(what.to_owned()));
+        }
         measure.check_sweep(subjects)?;
         Ok(measure)
     }
@@ -238,12 +243,13 @@ fn point(value: &SweepValue, measured: Vec<Measured>) -> SweepPoint {
     SweepPoint { x, typed: value.typed.clone(), measured }
 }
 
-/// Runs everything on threads that is asked for: each scenario in each configuration on each medium.
+/// Runs everything on threads that is asked for: each scenario in each configuration on each medium;
+/// and whether it was ended early.
 pub(crate) fn on_threads(
     context: &Context<'_>,
     bar: &Bar,
     plan: &Compare,
-) -> Result<Vec<Measured>, Failure> {
+) -> Result<(Vec<Measured>, bool), Failure> {
     watch_for_interrupt();
     let clock = maprace_runtime::threads::clock_ns();
     let mut all = Vec::new();
@@ -257,7 +263,7 @@ pub(crate) fn on_threads(
                 bar.say(|| format!("{name} on {}: threads, {repeat} of {REPEATS}", media.name()));
                 for (config, repeats) in &mut jobs {
                     if STOP.load(Ordering::Relaxed) {
-                        return Ok(all);
+                        return Ok((all, true));
                     }
                     let layer = context.layers.get(&config.layer)?;
                     uncontradicted(context, name, || repeats.repeat(layer))?;
@@ -266,7 +272,7 @@ pub(crate) fn on_threads(
             all.extend(jobs.iter().map(|(_, repeats)| repeats.measured(clock)));
         }
     }
-    Ok(all)
+    Ok((all, false))
 }
 
 fn job_on_threads<'a>(
@@ -325,7 +331,7 @@ fn one(
     if outcome.cut {
         return Ok(None);
     }
-    csv.write(&outcome)?;
+    csv.write(&outcome, job.value.map_or("", |value| value.typed.as_str()))?;
     state.keep(&key, &outcome.measured)?;
     Ok(Some(outcome.measured))
 }

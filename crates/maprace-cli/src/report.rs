@@ -1,8 +1,8 @@
 //! The report: one HTML file that asks nobody for anything, with verdicts, measurements and a timeline
 //! of each counterexample.
 //!
-//! Here the data is put together and embedded; what is drawn, and how, is in `report/report.js`, which
-//! has no figure of its own. Nothing is explored or measured here. The same input gives the same bytes.
+//! Here the data is put together and embedded; what is drawn, and how, is in the scripts beside it,
+//! which have no figure of their own. Nothing is explored or measured here. The same input gives the same bytes.
 
 mod charts;
 mod choose;
@@ -32,7 +32,11 @@ const SIZE_MAX: usize = 3 << 20;
 
 const PAGE: &str = include_str!("report/report.html");
 const STYLE: &str = include_str!("report/report.css");
-const SCRIPT: &str = include_str!("report/report.js");
+const SCRIPT: &str = concat!(
+    include_str!("report/report.js"),
+    include_str!("report/charts.js"),
+    include_str!("report/timelines.js")
+);
 
 /// What a report is made of; all but the title may be empty, and the page says what is missing.
 #[derive(Clone, Debug, Default)]

@@ -8,7 +8,7 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 /// The names of the columns.
-const HEAD: &str = "world,subject,protocol,order,cookie,media,cpus,seed,round,window,task,\
+const HEAD: &str = "world,subject,protocol,order,cookie,media,cpus,seed,swept,round,window,task,\
                     opened_ns,closed_ns,length_ns,first_block,blocks,hit,caught\n";
 
 /// The file, written under another name until it is whole; or none.
@@ -34,14 +34,14 @@ impl Csv {
     }
 
     /// The windows of one measurement.
-    pub(super) fn write(&mut self, outcome: &Outcome) -> Result<(), Failure> {
+    pub(super) fn write(&mut self, outcome: &Outcome, swept: &str) -> Result<(), Failure> {
         if self.0.is_none() {
             return Ok(());
         }
         let m = &outcome.measured;
         let cookie = m.cookie.unwrap_or("");
         let head = format!(
-            "{},\"{}\",{},{},{cookie},\"{}\",{},{}",
+            "{},\"{}\",{},{},{cookie},\"{}\",{},{},{swept}",
             m.world,
             m.subject.replace('"', "\"\""),
             m.protocol,

@@ -14,11 +14,14 @@ const POINTS_MAX: usize = 160;
 pub(crate) struct Line {
     config: String,
     order: String,
+    cookie: Option<&'static str>,
+    counterfactual: bool,
     world: &'static str,
     media: String,
     cpus: u32,
     seed: u64,
     count: u64,
+    length: Brief,
     /// A length in nanoseconds, and the share of windows that were no longer.
     points: Vec<(u64, f64)>,
 }
@@ -54,11 +57,14 @@ pub(crate) fn distributions(
             all[at].lines.push(Line {
                 config: config(&one.protocol, &one.knobs.0),
                 order: one.order.to_owned(),
+                cookie: one.cookie,
+                counterfactual: one.counterfactual,
                 world: one.world,
                 media: one.media.clone(),
                 cpus: one.cpus,
                 seed: one.seed,
                 count: window.length.count,
+                length: Brief::of(&window.length),
                 points: shares(&window.length),
             });
         }

@@ -122,7 +122,8 @@ pub(crate) struct RowData {
     pub(crate) config: String,
     /// The preset's name.
     pub(crate) protocol: String,
-    cookie: Option<String>,
+    /// What tells an iomap write that its map is out of date; other orders have none.
+    pub(crate) cookie: Option<String>,
     /// Whether no kernel had it.
     pub(crate) counterfactual: bool,
     /// The medium's profile.

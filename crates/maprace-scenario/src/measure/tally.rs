@@ -27,7 +27,8 @@ impl Default for Values {
 
 impl Values {
     pub(crate) fn add(&mut self, value: u64) {
-        self.histogram.saturating_record(value);
+        // Not the saturating one, which would keep the range that a new histogram has.
+        self.histogram.record(value).expect("a histogram made without a limit grows");
         (self.least, self.greatest) = (self.least.min(value), self.greatest.max(value));
         self.sum = self.sum.saturating_add(value);
     }
@@ -243,5 +244,24 @@ impl Sums {
             exclusive_share: share(self.exclusive_hold.sum, run_ns),
             lock_wait: self.lock_wait.spread(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_of_any_size_keep_three_digits() {
+        let mut values = Values::default();
+        for value in [1, 2_047, 2_048, 92_900, 10_000_000_000, 1 << 50] {
+            values.add(value);
+        }
+        let spread = values.spread();
+        assert_eq!((spread.count, spread.min, spread.max), (6, 1, 1 << 50));
+        assert!((2_046..=2_050).contains(&spread.p50), "{spread:?}");
+        let buckets: Vec<u64> = spread.buckets.iter().map(|(value, _)| *value).collect();
+        assert!((92_850..=92_990).contains(&buckets[3]), "{buckets:?}");
+        assert!((9_990_000_000..=10_010_000_000).contains(&buckets[4]), "{buckets:?}");
     }
 }
