@@ -192,7 +192,7 @@ fn the_samples_are_all_windows_and_nothing_else() {
     let columns: Vec<&str> = head.split(',').collect();
     assert_eq!(
         columns.join(" "),
-        "world subject protocol order cookie media cpus seed round window task opened_ns \
+        "world subject protocol order cookie media cpus seed swept round window task opened_ns \
          closed_ns length_ns first_block blocks hit caught"
     );
     let rows: Vec<Vec<&str>> = lines.map(|line| line.split(',').collect()).collect();
