@@ -20,9 +20,9 @@ use crate::workspace::Workspace;
     cargo xtask bench --only shuttle   one part\n  \
     cargo xtask bench --name quiet     into docs/runs/DATE-quiet")]
 pub(crate) struct Args {
-    /// Only this part.
+    /// Only this part; may be given more than once
     #[arg(long, value_parser = ["criterion", "shape", "virtual", "threads", "shuttle", "catalogue"])]
-    only: Option<String>,
+    only: Vec<String>,
     /// What the folder is called behind the date.
     #[arg(long, default_value = "benches")]
     name: String,
@@ -62,7 +62,7 @@ pub(crate) fn run(args: &Args, workspace: &Workspace) -> Result<bool> {
     fs::create_dir_all(&folder).with_context(|| format!("{}: cannot be made", folder.display()))?;
     let mut commands = Vec::new();
     for (name, file, command) in PARTS {
-        if args.only.as_ref().is_some_and(|only| only != name) {
+        if !args.only.is_empty() && !args.only.iter().any(|only| only == name) {
             continue;
         }
         let mut words: Vec<String> = command.iter().map(ToString::to_string).collect();
