@@ -19,10 +19,10 @@ use csv::Csv;
 use maprace_media::Profile;
 use maprace_runtime::sim::Sim;
 use maprace_scenario::costs::{CostTable, Priced};
-use maprace_scenario::measure::{self, Virtual};
+use maprace_scenario::measure::{self, Repeats, Virtual};
 use maprace_scenario::{
-    Config, Measured, Media, OnThreads, Plan, Repeats, Scenario, SeededCosts, Starts, Sweep,
-    SweepPoint, SweepSpec, SweepValue, Terms, Workload, nanoseconds,
+    Config, Measured, Media, OnThreads, Plan, Scenario, SeededCosts, Starts, Sweep, SweepPoint,
+    SweepSpec, SweepValue, Terms, Workload, nanoseconds,
 };
 use state::State;
 use std::path::PathBuf;

@@ -10,9 +10,9 @@ mod runs;
 #[cfg(test)]
 mod tests;
 
+use crate::any_layer::AnyLayer;
 use crate::config::Config;
 use crate::diagram::operation;
-use crate::explore_world::AnyLayer;
 use crate::format::Scenario;
 use crate::plan::{NotModelled, Plan};
 use runs::{Ran, run};

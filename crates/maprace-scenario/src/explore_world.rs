@@ -1,18 +1,12 @@
 //! The explore world: a plan as a program for the explorer, with the checkers watching.
 
-use crate::config::Config;
-use crate::measure::Tally;
 use crate::plan::Plan;
-use crate::threads_world::{self, OnThreads};
-use crate::virtual_world::{self, MakeCosts, Terms, Timed};
-use crate::workload::Workload;
 use maprace_explore::{End, Outcome, Program, Watch, World};
 use maprace_fs::check::lock_order::LockOrder;
 use maprace_fs::check::{check_books, check_idle, enospc_with_space_free};
 use maprace_fs::{Broken, Checker, Errno, Inode, Layer, LayerKind, Log, settle};
 use maprace_runtime::Digest;
 use maprace_runtime::sim::{Done, Exec, Hold, Note, Sim, Task, TaskName};
-use maprace_runtime::threads::{Recorder, Threads};
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -57,49 +51,9 @@ pub trait Storied: Program {
     fn story(&self) -> Story;
 }
 
-/// A layer that a command knows by name, in every world there is.
-pub trait AnyLayer: Send + Sync {
-    /// A program for the explorer.
-    fn program(&self, plan: &Plan) -> Box<dyn Storied>;
-    /// A plan on a virtual clock.
-    fn timed(&self, plan: &Plan, terms: Terms, costs: MakeCosts<'_>) -> Box<dyn Timed>;
-    /// A plan on the machine's threads: all rounds of one repeat.
-    fn threaded(&self, job: &OnThreads<'_>, repeat: u32) -> Tally;
-    /// A workload on a virtual clock; each round is an epoch.
-    fn crowded(
-        &self,
-        workload: Workload,
-        config: &Config,
-        terms: Terms,
-        costs: MakeCosts<'_>,
-    ) -> Box<dyn Timed>;
-}
-
-impl<K: LayerKind + Clone + Send + Sync> AnyLayer for K
-where
-    K::In<Threads<Recorder>>: Send + Sync,
-{
-    fn program(&self, plan: &Plan) -> Box<dyn Storied> {
-        Box::new(Planned { kind: self.clone(), plan: plan.clone(), story: Rc::default() })
-    }
-
-    fn timed(&self, plan: &Plan, terms: Terms, costs: MakeCosts<'_>) -> Box<dyn Timed> {
-        virtual_world::timed_plan(self.clone(), plan, terms, costs)
-    }
-
-    fn threaded(&self, job: &OnThreads<'_>, repeat: u32) -> Tally {
-        threads_world::run_rounds(self, job, repeat)
-    }
-
-    fn crowded(
-        &self,
-        workload: Workload,
-        config: &Config,
-        terms: Terms,
-        costs: MakeCosts<'_>,
-    ) -> Box<dyn Timed> {
-        virtual_world::timed_workload(self.clone(), workload, config, terms, costs)
-    }
+/// A plan of a layer as a program for the explorer.
+pub(crate) fn program<K: LayerKind>(kind: K, plan: &Plan) -> Box<dyn Storied> {
+    Box::new(Planned { kind, plan: plan.clone(), story: Rc::default() })
 }
 
 struct Planned<K> {

@@ -5,6 +5,8 @@
 use crate::config::Config;
 use maprace_fs::protocol::{self, PRESETS};
 use maprace_fs::{KnobError, Knobs, OF_IOMAP, Order};
+use serde::ser::{Serialize, SerializeMap, Serializer};
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// A knob and one of its values.
@@ -19,6 +21,33 @@ pub struct KnobSetting {
 impl fmt::Display for KnobSetting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}={}", self.knob, self.value)
+    }
+}
+
+/// Every knob with its value, in the order of the knobs.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct KnobValues(pub Vec<(&'static str, &'static str)>);
+
+impl Serialize for KnobValues {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (knob, value) in &self.0 {
+            map.serialize_entry(knob, value)?;
+        }
+        map.end()
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for KnobValues {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<KnobValues, D::Error> {
+        let typed = BTreeMap::<String, String>::deserialize(from)?;
+        let mut knobs = maprace_fs::protocol::PRESETS[0].knobs;
+        for (knob, value) in &typed {
+            knobs.set(knob, value).map_err(|_| {
+                serde::de::Error::custom(format!("{knob}={value} is no setting of a knob"))
+            })?;
+        }
+        Ok(KnobValues(knobs.values()))
     }
 }
 

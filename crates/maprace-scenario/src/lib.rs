@@ -10,6 +10,7 @@
 
 #![deny(missing_docs)]
 
+mod any_layer;
 pub mod catalogue;
 mod config;
 pub mod costs;
@@ -38,16 +39,17 @@ mod virtual_world;
 mod vocabulary;
 mod workload;
 
+pub use any_layer::AnyLayer;
 pub use config::Config;
 pub use costs::{CostTable, Priced};
 pub use diagram::{Scene, diagram, ending, operation};
 pub use error::{Error, ErrorKind, Position};
-pub use explore_world::{AnyLayer, Happened, Moment, Storied, Story};
+pub use explore_world::{Happened, Moment, Storied, Story};
 pub use format::{
     Bitmaps, ConfigNames, EsStart, Expect, ExpectedVerdict, FileSpec, FsSpec, JournalCredits,
     Scenario, TaskSpec, When, limits,
 };
-pub use knobs::{KnobSetting, single_turns};
+pub use knobs::{KnobSetting, KnobValues, single_turns};
 pub use measured::{
     Estimate, Measured, Paid, Range as MedianRange, SCHEMA_MEASURED, Spread, Sweep, SweepPoint,
     WindowSeen, Word,
@@ -60,10 +62,10 @@ pub use schedule::{Driver, HEADER_KEYS, Item, Mismatch, MismatchKind, Run, Sched
 pub use shrink::{Shrunk, Trial, shrink};
 pub use sources::{citation, documented};
 pub use sweep::{SweepKey, SweepSpec, SweepValue, nanoseconds};
-pub use threads_world::{OnThreads, Repeats};
+pub use threads_world::OnThreads;
 pub use verdict::{
-    Expected, Found, Judgement, KnobValues, Machine, Paint, Question, Row, SCHEMA, SCHEMA_ROWS,
-    Threads, Verdict, Verdicts, judge, page, quoted, table,
+    Expected, Found, Judgement, Machine, Paint, Question, Row, SCHEMA, SCHEMA_ROWS, Threads,
+    Verdict, Verdicts, judge, page, quoted, table,
 };
 pub use virtual_world::{MakeCosts, Media, Round, Rounded, SeededCosts, Starts, Terms, Timed};
 pub use vocabulary::{CheckerName, Vocabulary};

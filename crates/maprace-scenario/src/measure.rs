@@ -4,11 +4,13 @@
 //! virtual time and for threads; where the times come from is their affair.
 
 mod meter;
+mod repeats;
 mod run;
 mod stats;
 mod tally;
 
 pub use meter::Meter;
+pub use repeats::Repeats;
 pub use run::{Outcome, Subject, Virtual};
 pub use stats::{spread, wilson};
 pub use tally::{About, Tally};

@@ -5,7 +5,7 @@
 //! machine, so a record of threads stands under `machine` wherever it is shown. `docs/METRICS.md`
 //! defines every figure. Nothing is measured here.
 
-use crate::verdict::KnobValues;
+use crate::knobs::KnobValues;
 use maprace_fs::window::WindowKind;
 use maprace_fs::{Cookie, Order};
 use serde::{Deserialize, Deserializer, Serialize};

@@ -3,8 +3,9 @@
 //! What is kept of a search is only what shrinking and hunting compare; whoever shows a scenario to a
 //! person explores it again and [judges](crate::judge) it.
 
+use crate::any_layer::AnyLayer;
 use crate::config::Config;
-use crate::explore_world::{AnyLayer, Storied};
+use crate::explore_world::Storied;
 use crate::format::Scenario;
 use crate::plan::{NotModelled, Plan};
 use maprace_explore::{Engine, Options, Report, explore, replay};

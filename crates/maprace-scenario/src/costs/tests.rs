@@ -1,9 +1,9 @@
 //! The format, the built-in tables, exact prices, and the lists of names against the sources.
 
 use super::*;
+use crate::any_layer::AnyLayer;
 use crate::catalogue;
 use crate::config::Config;
-use crate::explore_world::AnyLayer;
 use crate::plan::Plan;
 use maprace_fs::ext4::Ext4Kind;
 use maprace_fs::{Order, protocol};

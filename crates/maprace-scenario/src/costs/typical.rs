@@ -1,8 +1,8 @@
 //! What usual operations cost by a table, alone on the machine: the figures to hold against a kernel's.
 
 use super::{CostTable, Priced};
+use crate::any_layer::AnyLayer;
 use crate::config::Config;
-use crate::explore_world::AnyLayer;
 use crate::format::Scenario;
 use crate::plan::Plan;
 use maprace_fs::Order;

@@ -2,8 +2,8 @@
 //! number, since each round depends on its own number alone.
 
 use super::tally::{About, Tally};
+use crate::any_layer::AnyLayer;
 use crate::config::Config;
-use crate::explore_world::AnyLayer;
 use crate::measured::Measured;
 use crate::plan::Plan;
 use crate::virtual_world::{MakeCosts, Round, Starts, Terms, Timed};

@@ -2,8 +2,8 @@
 
 use super::stats::{float, spread, wilson};
 use crate::config::Config;
+use crate::knobs::KnobValues;
 use crate::measured::{Measured, Paid, SCHEMA_MEASURED, Spread, WindowSeen};
-use crate::verdict::KnobValues;
 use hdrhistogram::Histogram;
 use maprace_fs::window::{Window, WindowKind};
 use maprace_fs::{Broken, Order};

@@ -1,9 +1,10 @@
 //! Tests of the schedule text and of the driver.
 
 use super::*;
+use crate::any_layer::AnyLayer;
 use crate::catalogue;
 use crate::config::Config;
-use crate::explore_world::{AnyLayer, Storied};
+use crate::explore_world::Storied;
 use crate::format::limits;
 use crate::plan::Plan;
 use maprace_explore::{Options, Replayed, explore, replay, replay_with};

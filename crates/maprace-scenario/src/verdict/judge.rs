@@ -2,10 +2,11 @@
 //! run again.
 
 use super::expected::{self, Seen};
-use super::{Found, Judgement, KnobValues, SCHEMA, Verdict};
+use super::{Found, Judgement, SCHEMA, Verdict};
 use crate::config::Config;
 use crate::explore_world::{Happened, Moment, Storied};
 use crate::format::Scenario;
+use crate::knobs::KnobValues;
 use crate::schedule::Schedule;
 use maprace_explore::{Budget, Counterexample, Missing, Options, Report, Stop, replay};
 use maprace_fs::Checker;
