@@ -99,7 +99,7 @@ fn each_key_of_a_workload_is_refused_with_its_range() {
         ("w=1,chunk=1k", "workload key chunk is `1k`, must be 4k to 4m, a power of two"),
         ("w=1,ops=0", "workload key ops is `0`, must be 1 to 1t"),
         ("w=1,ops", "workload key ops is ``, must be 1 to 1t"),
-        ("r=4", "workload key w is `0`, must be with m at least 1"),
+        ("r=4", "workload key w is `0`, must be 1 or more with m"),
         ("w=1,file=64k,bs=1m", "workload key file is `64k`, must be at least bs, folio and chunk"),
         ("w=1,hits=0.5", "unknown workload key `hits`"),
         ("", "unknown workload key ``"),

@@ -156,7 +156,7 @@ impl Workload {
             Err(ErrorKind::Setting { what: format!("workload key {key}"), typed, range })
         };
         if self.writers + self.storers == 0 {
-            return refuse("w", "0".to_owned(), "with m at least 1: somebody has to write");
+            return refuse("w", "0".to_owned(), "1 or more with m: somebody writes");
         }
         if self.bs.max(self.chunk).max(self.folio) > self.file {
             return refuse("file", Size(self.file).to_string(), "at least bs, folio and chunk");

@@ -51,7 +51,7 @@ fn each_key_knows_its_range() {
         ("chunk=8m", "workload key chunk is `8m`, must be 4k to 4m, a power of two"),
         ("ops=0", "workload key ops is `0`, must be 1 to 1t"),
         ("ops=2t", "workload key ops is `2t`, must be 1 to 1t"),
-        ("f=4,r=4", "workload key w is `0`, must be with m at least 1: somebody has to write"),
+        ("f=4,r=4", "workload key w is `0`, must be 1 or more with m: somebody writes"),
         (
             "w=1,file=64k,folio=128k",
             "workload key file is `64k`, must be at least bs, folio and chunk",
