@@ -11,7 +11,7 @@ use crate::workload::{Crowd, Workload};
 use maprace_fs::check::{check_idle, enospc_with_space_free};
 use maprace_fs::window::{Watched, Window};
 use maprace_fs::{Broken, Checker, Errno, Inode, Layer, LayerKind, Log, Op, Request, Setup, Under};
-use maprace_media::{Keying, Medium, Model, Modelled, Profile, Request as Access, Served};
+use maprace_media::{Keying, Medium, Model, Modelled, Profile, Request as Access};
 use maprace_runtime::sim::{Clock, Costs, Event, Exec, Hold, Keep, Machine, Moment, Sim, Task};
 use maprace_runtime::{Foot, Happening, Key, Point, Runtime, Step, Traced};
 use std::cell::RefCell;
@@ -19,7 +19,7 @@ use std::ops::ControlFlow;
 use std::rc::Rc;
 use std::sync::Arc;
 
-/// More steps than that are a run without an end.
+/// More steps than that of a few operations are a run without an end.
 const STEPS_MAX: u64 = 10_000_000;
 
 /// What is under the file.
@@ -64,11 +64,6 @@ struct Fixed(u64);
 impl Medium for Fixed {
     fn latency_ns(&self, _: Access) -> u64 {
         self.0
-    }
-
-    fn serve(&self, request: Access, now_ns: u64) -> Served {
-        let done_ns = now_ns.saturating_add(self.latency_ns(request));
-        Served { done_ns, durable_ns: done_ns }
     }
 }
 
@@ -158,6 +153,17 @@ impl Costs for Boxed {
 enum Job {
     Plan(Rc<Fixedly>),
     Workload(Workload, Config),
+}
+
+impl Job {
+    /// More steps than that in one round are a run without an end. Readers of a workload go on until the
+    /// slots are used, so its epochs are as long as they are.
+    fn steps_max(&self) -> u64 {
+        match self {
+            Job::Plan(_) => STEPS_MAX,
+            Job::Workload(workload, _) => STEPS_MAX.saturating_mul(workload.slots()),
+        }
+    }
 }
 
 /// What tasks do, one operation after the other; and whether it counts as an operation.
@@ -352,7 +358,7 @@ impl<K: LayerKind> Running<K> {
             if self.terms.keep_windows { meter.keeping() } else { meter }
         });
         let mut ends_ns = vec![None; starts.len()];
-        let mut steps = 0;
+        let (mut steps, steps_max) = (0, self.job.steps_max());
         let ended = self.clock.run(&mut self.exec, starts, |_, moment| {
             feed(sim, moment, meter, tally);
             if moment.finished
@@ -362,7 +368,7 @@ impl<K: LayerKind> Running<K> {
                 *end = Some(moment.now_ns);
             }
             steps += 1;
-            if steps > STEPS_MAX { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            if steps > steps_max { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
         meter.next_round(tally);
         // A sweep of offsets starts the first task late, so that the second may start before it.
@@ -464,4 +470,20 @@ fn taken(
         meter.see(asked_ns, moment.task, &Happening::Asks { key, exclusive }, tally);
     }
     Happening::Takes { key, exclusive }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use maprace_fs::Order;
+
+    #[test]
+    fn an_epoch_of_the_largest_file_is_no_run_without_an_end() {
+        let workload: Workload = "w=4,m=4,r=256,file=4g,ops=1m".parse().unwrap();
+        let config = Config::ext4("v6.12", Order::BufferHead);
+        // Twelve steps an operation; each reader does as much again while it lasts.
+        let steps = 12 * workload.slots() * 257;
+        assert!(Job::Workload(workload, config).steps_max() > steps);
+        assert_eq!(Job::Plan(Rc::new(Fixedly(Vec::new()))).steps_max(), STEPS_MAX);
+    }
 }

@@ -172,7 +172,7 @@ impl Workload {
     }
 
     /// How many slots the file has.
-    fn slots(&self) -> u64 {
+    pub(crate) fn slots(&self) -> u64 {
         self.file / self.bs
     }
 
