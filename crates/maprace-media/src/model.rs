@@ -71,15 +71,24 @@ struct Line {
 }
 
 impl Line {
-    /// Serves what takes `q32` units of 2^-32 ns, not before `from_ns`; tells when that ends.
-    fn serve(&mut self, from_ns: u64, q32: u128) -> u64 {
+    /// Serves what takes `q32` units of 2^-32 ns, not before `from_ns`; tells when that ends. The line
+    /// is held `hold` times as long.
+    fn serve(&mut self, from_ns: u64, q32: u128, hold: u32) -> u64 {
         if from_ns > self.free_ns {
             *self = Line { free_ns: from_ns, rest_q32: 0 };
         }
+        let ended = self.after(q32);
+        *self = self.after(q32 * u128::from(hold));
+        ended.free_ns
+    }
+
+    /// The line so many units of 2^-32 ns later.
+    fn after(self, q32: u128) -> Line {
         let sum = q32 + u128::from(self.rest_q32);
-        self.free_ns = self.free_ns.saturating_add(whole(sum >> 32));
-        self.rest_q32 = u32::try_from(sum & u128::from(u32::MAX)).unwrap_or(0);
-        self.free_ns
+        Line {
+            free_ns: self.free_ns.saturating_add(whole(sum >> 32)),
+            rest_q32: u32::try_from(sum & u128::from(u32::MAX)).unwrap_or(0),
+        }
     }
 }
 
@@ -92,8 +101,10 @@ struct State {
     links: [Line; 2],
     /// When each unit is free.
     units: Vec<u64>,
-    /// When each queue of the write buffer is empty.
+    /// When each queue of the write buffer takes the next write from its front.
     queues: Vec<u64>,
+    /// When each of them is empty: the same, unless parts share it.
+    drained: Vec<u64>,
     /// The unit that programs next, and the bytes (in units of 2^-16) drained towards that.
     next_unit: usize,
     drained_q16: u64,
@@ -164,7 +175,12 @@ impl Model {
             seed,
             keying,
             watches_heat: if hot { HeatWatch::On } else { HeatWatch::Off },
-            state: State { units, queues: vec![0; index(u64::from(queues))], ..State::default() },
+            state: State {
+                units,
+                queues: vec![0; index(u64::from(queues))],
+                drained: vec![0; index(u64::from(queues))],
+                ..State::default()
+            },
             params,
         }
     }
@@ -233,7 +249,7 @@ impl Model {
     fn flushed_ns(&self, from_ns: u64) -> u64 {
         let start = match self.params.flush.cache {
             Cache::Protected => from_ns,
-            Cache::Volatile => self.state.queues.iter().copied().fold(from_ns, u64::max),
+            Cache::Volatile => self.state.drained.iter().copied().fold(from_ns, u64::max),
         };
         start.saturating_add(self.params.flush.ns)
     }
@@ -310,7 +326,8 @@ impl Model {
             Duplex::Full => &mut self.state.links[direction as usize],
             Duplex::Half => &mut self.state.links[0],
         };
-        let link_ns = link.serve(admitted_ns, params.link(direction).time_q32(len));
+        let (takes, hold) = (params.link(direction).time_q32(len), params.geometry.link_hold);
+        let link_ns = link.serve(admitted_ns, takes, hold);
         let reached = match &params.buffer {
             Some(buffer) if direction == Direction::Write => {
                 self.state.through_buffer(&params.geometry, &passage, buffer)
@@ -379,9 +396,10 @@ impl State {
             let unit = &mut self.units[piece.unit];
             let start = passage.admitted_ns.max(*unit);
             let busy = occ_ns.saturating_add(costs.unit.time_ns(piece.bytes));
-            *unit = start.saturating_add(passage.efficiency.at_efficiency_ns(busy));
+            let busy = passage.efficiency.at_efficiency_ns(busy);
+            *unit = start.saturating_add(busy.saturating_mul(u64::from(geometry.unit_hold)));
             reached.start_ns = reached.start_ns.min(start);
-            reached.units_ns = reached.units_ns.max(*unit);
+            reached.units_ns = reached.units_ns.max(start.saturating_add(busy));
         }
         if reached.start_ns == u64::MAX {
             reached.start_ns = passage.admitted_ns;
@@ -403,23 +421,27 @@ impl State {
             let moved = waf.stretched_ns(buffer.drain.time_ns(piece.bytes));
             let busy = buffer.drain_occ_ns.of(passage.pattern).saturating_add(moved);
             let busy = passage.efficiency.at_efficiency_ns(busy);
+            let held = busy.saturating_mul(u64::from(buffer.hold));
             // As long as what fits into the buffer takes to drain, writes do not wait.
-            let room = share(busy, buffer.bytes, piece.bytes);
+            let room = share(held, buffer.bytes, piece.bytes);
             let line = &mut self.queues[queue];
-            let backlog_ends = (*line).max(passage.admitted_ns).saturating_add(busy);
+            let backlog_ends = (*line).max(passage.admitted_ns).saturating_add(held);
             let accepted = passage.admitted_ns.max(backlog_ends.saturating_sub(room));
-            *line = (*line).max(accepted).saturating_add(busy);
-            reached.drained_ns = reached.drained_ns.max(*line);
+            let from = (*line).max(accepted);
+            *line = from.saturating_add(held);
+            self.drained[queue] = from.saturating_add(busy);
+            reached.drained_ns = reached.drained_ns.max(self.drained[queue]);
             reached.start_ns = reached.start_ns.max(accepted);
-            self.program(buffer, waf, piece.bytes, accepted);
+            self.program(geometry, buffer, waf.q16().saturating_mul(piece.bytes), accepted);
         }
         reached
     }
 
     /// Draining keeps units busy: one for each full program operation, in turn.
-    fn program(&mut self, buffer: &Buffer, waf: Factor, bytes: u64, at_ns: u64) {
+    fn program(&mut self, geometry: &Geometry, buffer: &Buffer, bytes_q16: u64, at_ns: u64) {
         let Some(programs) = buffer.programs else { return };
-        self.drained_q16 = self.drained_q16.saturating_add(waf.q16().saturating_mul(bytes));
+        let held_ns = programs.ns.saturating_mul(u64::from(geometry.unit_hold));
+        self.drained_q16 = self.drained_q16.saturating_add(bytes_q16);
         let full_q16 = programs.bytes << 16;
         let (full, units) = (self.drained_q16 / full_q16, self.units.len());
         self.drained_q16 %= full_q16;
@@ -428,7 +450,7 @@ impl State {
         for i in 0..if rounds > 0 { units } else { rest } {
             let times = rounds + u64::from(i < rest);
             let unit = &mut self.units[(self.next_unit + i) % units];
-            *unit = (*unit).max(at_ns).saturating_add(programs.ns.saturating_mul(times));
+            *unit = (*unit).max(at_ns).saturating_add(held_ns.saturating_mul(times));
         }
         self.next_unit = (self.next_unit + rest) % units;
     }

@@ -4,6 +4,10 @@
 //! prints them. What is left out of a profile is zero, one, or without limit here, so a medium of
 //! constant latency, memory and a disk are the same code.
 
+mod share;
+
+pub use share::ShareError;
+
 use crate::draw::{Body, Chance};
 use crate::units::{Curve, Rate};
 
@@ -69,6 +73,8 @@ pub enum Duplex {
 pub struct Geometry {
     /// Units that work side by side, from 1.
     pub units: u32,
+    /// How many times longer than it works a unit is held: 1, or parts that share it.
+    pub unit_hold: u32,
     /// Bytes that lie on one unit before the next begins.
     pub stripe: u64,
     /// How stripes are spread.
@@ -79,6 +85,8 @@ pub struct Geometry {
     pub link_read: Rate,
     /// The same for writes.
     pub link_write: Rate,
+    /// How many times longer than it takes a request holds the link: 1, or parts that share one.
+    pub link_hold: u32,
     /// Whether the directions share it.
     pub duplex: Duplex,
     /// Requests the medium takes at once; `None`: any number. More wait in the host.
@@ -128,6 +136,8 @@ pub struct Buffer {
     pub queues: u32,
     /// The rate of one queue.
     pub drain: Rate,
+    /// How many times longer than it takes a write holds its queue: 1, or parts that share one.
+    pub hold: u32,
     /// Time of one write in the queue, beside its bytes.
     pub drain_occ_ns: ByPattern<u64>,
     /// Bytes written to the medium for each byte accepted.

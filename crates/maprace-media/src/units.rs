@@ -91,6 +91,23 @@ impl Curve {
         Curve { points: points.iter().map(|(x, y)| (q16(*x), q16(*y))).collect() }
     }
 
+    /// The same function of a number that counts `n` times as slowly from one on: what is at
+    /// `1 + n * k` moves to `1 + k`.
+    pub(crate) fn counted_by(&self, n: u32) -> Curve {
+        const ONE: u64 = 1 << 16;
+        let moved = |x: u64| match x.checked_sub(ONE) {
+            Some(beyond) => ONE + beyond / u64::from(n.max(1)),
+            None => x,
+        };
+        let mut points: Vec<_> = self.points.iter().map(|(x, y)| (moved(*x), *y)).collect();
+        // What is at one stays there, also where a line goes through it.
+        let place = points.partition_point(|(x, _)| *x < ONE);
+        if !points.is_empty() {
+            points.insert(place, (ONE, self.at(ONE).q16()));
+        }
+        Curve { points }
+    }
+
     /// The value at `x`, which is in units of 2^-16.
     pub(crate) fn at(&self, x_q16: u64) -> Factor {
         let after = self.points.partition_point(|(x, _)| *x <= x_q16);

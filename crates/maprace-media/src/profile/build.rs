@@ -79,6 +79,7 @@ fn geometry(flat: &Flat, scale: Scale) -> Result<Geometry, Error> {
     }
     Ok(Geometry {
         units: u32::try_from(units).unwrap_or(u32::MAX),
+        unit_hold: 1,
         stripe,
         place: match flat.text("geometry.place") {
             Some("hash") => Place::Hash,
@@ -87,6 +88,7 @@ fn geometry(flat: &Flat, scale: Scale) -> Result<Geometry, Error> {
         grain,
         link_read: scale.rate(flat, "geometry.link_read_mb_s"),
         link_write: scale.rate(flat, "geometry.link_write_mb_s"),
+        link_hold: 1,
         duplex: if flat.is_on("geometry.half_duplex") { Duplex::Half } else { Duplex::Full },
         queue_depth: flat.whole("geometry.queue_depth").and_then(|depth| u32::try_from(depth).ok()),
         rw_mix: Curve::through(flat.points("geometry.rw_mix")),
@@ -132,6 +134,7 @@ fn buffer(flat: &Flat, scale: Scale) -> Result<Option<Buffer>, Error> {
         bytes,
         queues: u32::try_from(queues).unwrap_or(u32::MAX),
         drain: scale.rate(flat, "write.buffer.drain_mb_s"),
+        hold: 1,
         drain_occ_ns: scale.pair(flat, "write.buffer.drain_occ_ns"),
         waf: ByPattern {
             random: waf("write.buffer.waf.rand"),
