@@ -91,7 +91,7 @@ fn setup(fault: Fault) -> Setup {
 
 fn request(block: u32) -> Request {
     let (pos, end) = GEOMETRY.bytes_of(Blocks::one(block));
-    Request { id: block + 1, op: Op::MmapWrite, pos, len: end - pos, fails: None }
+    Request { id: u64::from(block) + 1, op: Op::MmapWrite, pos, len: end - pos, fails: None }
 }
 
 impl<P: Probe> File for Modelled<P> {

@@ -128,7 +128,7 @@ impl Inode {
     pub(crate) fn new(geometry: Geometry, blocks: u32, written: bool) -> Inode {
         let all = Blocks::new(0, blocks);
         let (_, size) = geometry.bytes_of(all);
-        let origin = if written { Origin::Write { id: 0, offset: 0 } } else { Origin::Zero };
+        let origin = if written { Origin::write(0, 0) } else { Origin::Zero };
         let (mut tree, mut es) = (ExtentTree::default(), EsTree::default());
         if written {
             tree.insert(all, maprace_extent::Extent { pblk: Pblk(0), unwritten: false });
@@ -162,7 +162,7 @@ impl Inode {
     }
 
     /// Stores bytes `lo..hi` of write `id`, all in the folio at `index`.
-    pub(crate) fn mmap_write(&self, id: u32, index: u32, lo: u64, hi: u64) -> Result<(), Errno> {
+    pub(crate) fn mmap_write(&self, id: u64, index: u32, lo: u64, hi: u64) -> Result<(), Errno> {
         loop {
             let (pte, folio) = self.read_pte(index);
             match (pte, folio) {
@@ -284,8 +284,8 @@ impl Inode {
     }
 
     /// False if the entry is not writable any more.
-    fn store(&self, id: u32, index: u32, lo: u64, hi: u64) -> bool {
-        let origin = Origin::Write { id, offset: 0 };
+    fn store(&self, id: u64, index: u32, lo: u64, hi: u64) -> bool {
+        let origin = Origin::write(id, 0);
         let mut pages = self.i_pages.lock();
         if pages.ptes[index as usize] != Pte::Writable {
             return false;

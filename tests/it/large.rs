@@ -85,7 +85,7 @@ fn setup(order: Order, draw: &mut Draw) -> Setup {
 /// One write to each block, buffered or through the mapping, of all of it or a part.
 fn writes(draw: &mut Draw) -> Vec<Request> {
     let order = draw.permutation(BLOCKS);
-    let request = |(id, lblk): (u32, u32)| {
+    let request = |(id, lblk): (u64, u32)| {
         let op = if draw.below(2) == 0 { Op::Write } else { Op::MmapWrite };
         let (skip, len) = if draw.below(4) == 0 { (100, 1_000) } else { (0, u64::from(BLOCK)) };
         Request { id, op, pos: u64::from(lblk) * u64::from(BLOCK) + skip, len, fails: None }
@@ -94,7 +94,7 @@ fn writes(draw: &mut Draw) -> Vec<Request> {
 }
 
 fn only(op: Op) -> Vec<Request> {
-    vec![Request { id: BLOCKS + 1, op, pos: 0, len: 0, fails: None }]
+    vec![Request { id: u64::from(BLOCKS) + 1, op, pos: 0, len: 0, fails: None }]
 }
 
 /// Runs `requests` in one task and what they start, whoever is first in line and can; returns how many

@@ -7,6 +7,7 @@ mod generated;
 mod large;
 mod planted;
 mod support;
+mod tasks;
 mod threads;
 mod virtual_time;
 mod windows;

@@ -88,6 +88,12 @@ impl Allocator {
         u32::try_from(run.start).ok()
     }
 
+    /// The free runs among `lo..hi`: the first block and how many.
+    pub fn free_within(&self, lo: u32, hi: u32) -> impl Iterator<Item = (u32, u32)> {
+        let fit = |v: u64| u32::try_from(v).expect("the bitmap was made from a u32");
+        self.free.range(lo.into(), hi.into()).map(move |run| (fit(run.start), fit(run.len)))
+    }
+
     /// Whether `pblk` is free.
     pub fn is_free(&self, pblk: Pblk) -> bool {
         self.free.get(u64::from(pblk.0)).is_some()

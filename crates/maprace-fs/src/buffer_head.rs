@@ -27,7 +27,7 @@ pub(crate) async fn buffered_write<L: Layer>(inode: &Inode<L>, write: Write) -> 
         let begun = inode.rt.call(name, write_begin(inode, &folio, part, delalloc)).await;
         let copied = if begun.is_ok() { write.copied(part) } else { None };
         if let Some(copied) = copied {
-            inode.copy_in(&folio, write, copied).await;
+            inode.copy_in(&folio, &write, copied).await;
         }
         let end = copied.map_or(part.lo, |copied| copied.hi);
         if end < part.hi {
@@ -36,7 +36,7 @@ pub(crate) async fn buffered_write<L: Layer>(inode: &Inode<L>, write: Write) -> 
         inode.end_write(&folio).await;
         drop(handle);
         begun?;
-        inode.isize_extended(write, part).await;
+        inode.isize_extended(&write, part).await;
         if end < part.hi {
             return write.short(end);
         }

@@ -1,7 +1,10 @@
 //! `struct address_space`: the folios of the file, their references, tags and page table entries.
 //!
 //! Everything here is under the lock of the xarray or a page table lock, which are one cell in the
-//! model; places in footprints tell them apart.
+//! model; places in footprints tell them apart. Where cells nest, this one is the outermost, then come
+//! `i_size`, what is true of the bytes, and the folio: threads would wait for each other otherwise.
+
+mod sparse;
 
 use crate::folio::{Folio, FolioRef, FolioState};
 use crate::places::Kind;
@@ -11,7 +14,7 @@ use maprace_extent::Blocks;
 use maprace_runtime::{
     BitLock, Effect, Foot, Point, Runtime, RwSem, SemSteps, Spin, Step, Traced, sem_steps,
 };
-use smallvec::SmallVec;
+use sparse::{Sparse, Tags};
 use std::hash::{Hash, Hasher};
 use std::ops::Range;
 use std::sync::Arc;
@@ -53,57 +56,30 @@ struct Slot<R: Runtime> {
     refs: u32,
 }
 
-/// A tag of the folios, by index: who looks for it passes over 64 that lack it at once.
-#[derive(Default)]
-struct Tags(SmallVec<[u64; 1]>);
-
-impl Tags {
-    fn is_set(&self, index: u32) -> bool {
-        self.first(index..index + 1).is_some()
-    }
-
-    fn set(&mut self, index: u32, tagged: bool) {
-        let (word, bit) = ((index / 64) as usize, 1 << (index % 64));
-        if tagged && self.0.len() <= word {
-            self.0.resize(word + 1, 0);
-        }
-        match self.0.get_mut(word) {
-            Some(bits) if tagged => *bits |= bit,
-            Some(bits) => *bits &= !bit,
-            None => {}
-        }
-    }
-
-    fn first(&self, at: Range<u32>) -> Option<u32> {
-        let mut index = at.start;
-        while index < at.end {
-            let bits = self.0.get((index / 64) as usize)? >> (index % 64);
-            if bits != 0 {
-                return Some(index + bits.trailing_zeros()).filter(|found| *found < at.end);
-            }
-            index = (index / 64 + 1) * 64;
-        }
-        None
-    }
-
-    /// Those of `at` that have it, in order.
-    fn among(&self, at: Range<u32>) -> Vec<u32> {
-        let next = |found: &u32| self.first(found + 1..at.end);
-        std::iter::successors(self.first(at.clone()), next).collect()
-    }
+/// How many folios the page cache has, and how many of them are tagged so.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub struct Cached {
+    /// All of them.
+    pub folios: u32,
+    /// Dirty ones.
+    pub dirty: u32,
+    /// Those under writeback.
+    pub writeback: u32,
 }
 
 /// What the cell holds.
 pub(crate) struct Pages<R: Runtime> {
-    slots: Vec<Option<Slot<R>>>,
+    slots: Sparse<Option<Slot<R>>>,
+    /// How many folios are there.
+    count: u32,
     dirty: Tags,
     writeback: Tags,
-    ptes: Vec<Pte>,
+    ptes: Sparse<Pte>,
 }
 
 impl<R: Runtime> Hash for Pages<R> {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        for slot in &self.slots {
+        for (_, slot) in self.slots.all() {
             let key = slot.as_ref().map(|slot| {
                 let index = slot.folio.index;
                 let tags = (self.dirty.is_set(index), self.writeback.is_set(index));
@@ -115,9 +91,16 @@ impl<R: Runtime> Hash for Pages<R> {
     }
 }
 
+/// Slots are compared with an empty one only.
+impl<R: Runtime> PartialEq for Slot<R> {
+    fn eq(&self, other: &Slot<R>) -> bool {
+        Arc::ptr_eq(&self.folio, &other.folio)
+    }
+}
+
 impl<R: Runtime> Pages<R> {
     fn slot(&mut self, index: u32) -> Option<&mut Slot<R>> {
-        self.slots.get_mut(index as usize)?.as_mut()
+        self.slots.get_mut(index)?.as_mut()
     }
 
     fn is_here(&mut self, folio: &FolioRef<R>) -> bool {
@@ -142,11 +125,7 @@ impl<R: Runtime> Pages<R> {
 
     /// The entry of the folio at `index`.
     pub(crate) fn pte(&mut self, index: u32) -> &mut Pte {
-        let at = index as usize;
-        if self.ptes.len() <= at {
-            self.ptes.resize(at + 1, Pte::None);
-        }
-        &mut self.ptes[at]
+        self.ptes.or_default(index)
     }
 
     /// The folio at `index`, without a reference.
@@ -156,11 +135,17 @@ impl<R: Runtime> Pages<R> {
 
     /// Write-protects or unmaps `index`.
     pub(crate) fn lower_pte(&mut self, index: u32, most: Pte) {
-        let pte = self.pte(index);
-        *pte = match (*pte, most) {
-            (Pte::None, _) | (_, Pte::None) => Pte::None,
-            _ => Pte::ReadOnly,
-        };
+        self.lower_ptes(index..index + 1, most);
+    }
+
+    /// Write-protects or unmaps what is mapped among `at`.
+    pub(crate) fn lower_ptes(&mut self, at: Range<u32>, most: Pte) {
+        self.ptes.change(at, |pte| {
+            *pte = match (*pte, most) {
+                (Pte::None, _) | (_, Pte::None) => Pte::None,
+                _ => Pte::ReadOnly,
+            };
+        });
     }
 
     /// Tags the folio dirty or clean.
@@ -180,7 +165,8 @@ impl<R: Runtime> Pages<R> {
     /// `__filemap_remove_folio`.
     pub(crate) fn remove(&mut self, folio: &FolioRef<R>) {
         if self.is_here(folio) {
-            self.slots[folio.index as usize] = None;
+            self.slots.clear(folio.index);
+            self.count -= 1;
             self.dirty.set(folio.index, false);
             self.writeback.set(folio.index, false);
         }
@@ -195,7 +181,28 @@ impl<R: Runtime> Pages<R> {
 
     /// All folios that are there.
     pub(crate) fn all(&self) -> Vec<Arc<Folio<R>>> {
-        self.slots.iter().flatten().map(|slot| slot.folio.clone()).collect()
+        self.slots.all().filter_map(|(_, slot)| Some(slot.as_ref()?.folio.clone())).collect()
+    }
+
+    /// The folios among `at`, without references.
+    pub(crate) fn among(&self, at: Range<u32>) -> impl Iterator<Item = FolioRef<R>> {
+        self.slots.range(at).filter_map(|(_, slot)| Some(FolioRef(slot.as_ref()?.folio.clone())))
+    }
+
+    /// Those of them that are not dirty.
+    pub(crate) fn clean_among(&self, at: Range<u32>) -> impl Iterator<Item = FolioRef<R>> {
+        self.among(at).filter(|folio| !self.dirty.is_set(folio.index))
+    }
+
+    /// How much is there.
+    pub(crate) fn amounts(&self) -> Cached {
+        let (folios, dirty) = (self.count, self.dirty.count());
+        Cached { folios, dirty, writeback: self.writeback.count() }
+    }
+
+    /// One past the folio with which `most` dirty ones from `from` on are found; `None` if there is none.
+    pub(crate) fn end_of_dirty(&self, from: u32, most: usize) -> Option<u32> {
+        self.dirty.among(from..u32::MAX).take(most).last().map(|index| index + 1)
     }
 }
 
@@ -217,10 +224,11 @@ impl<R: Runtime> AddressSpace<R> {
                 rt,
                 Kind::IPages.key(),
                 Pages {
-                    slots: Vec::new(),
+                    slots: Sparse::default(),
+                    count: 0,
                     dirty: Tags::default(),
                     writeback: Tags::default(),
-                    ptes: Vec::new(),
+                    ptes: Sparse::default(),
                 },
             ),
         }
@@ -270,13 +278,11 @@ impl<R: Runtime> AddressSpace<R> {
 
     /// The same, inside another step.
     pub(crate) fn get_or_add(&self, pages: &mut Pages<R>, index: u32) -> FolioRef<R> {
-        let at = index as usize;
-        if pages.slots.len() <= at {
-            pages.slots.resize_with(at + 1, || None);
-        }
-        if pages.slots[at].is_none() {
+        let slot = pages.slots.or_default(index);
+        if slot.is_none() {
             let folio = Folio::new(&self.rt, index, self.geometry.blocks_in(index));
-            pages.slots[at] = Some(Slot { folio, refs: 0 });
+            *slot = Some(Slot { folio, refs: 0 });
+            pages.count += 1;
         }
         pages.take(index).expect("it was put there if it was not")
     }
@@ -321,11 +327,6 @@ impl<R: Runtime> AddressSpace<R> {
     ) {
         let foot = || self.at(Place::Refs, folio.index, Effect::Add).and(also);
         folio.lock.unlock(&UNLOCK, foot, || self.nested(section)).await;
-    }
-
-    /// Drops a reference inside a step that touches [`Place::Refs`].
-    pub(crate) fn put(&self, folio: &FolioRef<R>) {
-        self.nested(|pages| pages.put(folio));
     }
 
     /// `folio_mark_dirty` for some blocks of a locked folio.
@@ -376,7 +377,7 @@ impl<R: Runtime> AddressSpace<R> {
             ))
         };
         self.step(&GET_TAG, foot, |pages| {
-            let dirty = pages.dirty.among(at.clone());
+            let dirty: Vec<u32> = pages.dirty.among(at.clone()).collect();
             dirty.into_iter().filter_map(|i| pages.take(i)).collect()
         })
         .await
@@ -415,7 +416,7 @@ impl<R: Runtime> AddressSpace<R> {
         let foot = || self.touch(Place::Writeback, at.clone(), Effect::Read);
         let busy: Vec<FolioRef<R>> = self
             .step(&GET_WRITEBACK, foot, |pages| {
-                let busy = pages.writeback.among(at.clone());
+                let busy: Vec<u32> = pages.writeback.among(at.clone()).collect();
                 busy.into_iter().filter_map(|i| pages.folio(i)).collect()
             })
             .await;
@@ -434,9 +435,8 @@ impl<R: Runtime> AddressSpace<R> {
             ))
         };
         self.step(&GET_RANGE, foot, |pages| {
-            let present = pages.slots.len().min(at.end as usize);
-            let end = u32::try_from(present).expect("few folios");
-            (at.start..end.max(at.start)).filter_map(|i| pages.take(i)).collect()
+            let found: Vec<_> = pages.among(at.clone()).collect();
+            found.iter().filter_map(|folio| pages.take(folio.index)).collect()
         })
         .await
     }
@@ -479,24 +479,5 @@ impl<R: Runtime> AddressSpace<R> {
             }
         })
         .await;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn tags_are_found_in_order_over_the_ends_of_words() {
-        let mut tags = Tags::default();
-        let all = [0, 3, 63, 64, 130, 200];
-        all.iter().for_each(|index| tags.set(*index, true));
-        tags.set(3, false);
-        tags.set(9_999, false);
-        assert_eq!(tags.among(0..1_000), [0, 63, 64, 130, 200]);
-        assert_eq!(tags.among(1..64), [63]);
-        assert_eq!(tags.among(64..200), [64, 130]);
-        assert_eq!(tags.among(65..65), []);
-        assert!(tags.is_set(130) && !tags.is_set(3) && !tags.is_set(9_999));
     }
 }

@@ -33,7 +33,7 @@ impl<L: Layer> Inode<L> {
     /// `ext4_collapse_range`, v6.8. Before 32ebffd3bbb4 it flushed under no lock.
     pub(crate) async fn collapse_range(
         self: &Arc<Self>,
-        id: u32,
+        id: u64,
         lo: u64,
         hi: u64,
     ) -> Result<(), Errno> {
@@ -65,7 +65,7 @@ impl<L: Layer> Inode<L> {
     /// `ext4_insert_range`, v6.8: `i_size` grows before the extents move.
     pub(crate) async fn insert_range(
         self: &Arc<Self>,
-        id: u32,
+        id: u64,
         lo: u64,
         hi: u64,
     ) -> Result<(), Errno> {
@@ -100,7 +100,7 @@ impl<L: Layer> Inode<L> {
         self.truncate_pagecache_range(first, far, blocks, change).await;
     }
 
-    async fn end_move(&self, id: u32, lo: u64, done: Result<(), Errno>) -> Result<(), Errno> {
+    async fn end_move(&self, id: u64, lo: u64, done: Result<(), Errno>) -> Result<(), Errno> {
         let far = self.far_pos();
         if done.is_err() {
             let foot = || self.bytes(lo, far, Effect::Write);

@@ -48,6 +48,18 @@ impl<R: Runtime> Device<R> {
         content
     }
 
+    /// `blkdev_issue_discard`: what the blocks hold is anybody's guess again. Inside a section of whoever
+    /// knows that they belong to nobody.
+    pub(crate) fn discard(&self, pblk: Pblk, len: u32) {
+        let (lo, hi) = (self.span(pblk).0, self.span(Pblk(pblk.0 + len)).0);
+        self.bytes.nested(|bytes| bytes.set(lo, hi, Origin::Foreign { pos: lo }));
+    }
+
+    /// How many bytes are kept for real.
+    pub(crate) fn kept(&self) -> u64 {
+        self.bytes.peek(Content::kept)
+    }
+
     /// Writes blocks; complete when it returns.
     pub(crate) async fn write(&self, blocks: &[(Pblk, u64, Content)]) {
         self.write_with(blocks, Foot::NONE, || ()).await;

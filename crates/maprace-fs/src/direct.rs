@@ -10,7 +10,7 @@ use crate::folio::FolioRef;
 use crate::inode::{Inode, Write};
 use crate::layer::{Layer, Mapping};
 use crate::{Errno, Status};
-use maprace_extent::{Blocks, Content, Origin};
+use maprace_extent::{Blocks, Content};
 use maprace_runtime::{BitLock, Effect, Runtime, RwSem, Spin};
 use std::ops::Range;
 use std::sync::Arc;
@@ -41,7 +41,8 @@ impl<L: Layer> Inode<L> {
     /// It waits for its I/O. An aligned write over unwritten blocks takes `i_rwsem` exclusively in every
     /// release; from v6.5 on the kernel takes it shared. The fallback is not written out at its end.
     pub(crate) async fn direct_write(self: &Arc<Self>, write: Write) -> Result<(), Errno> {
-        let Write { lo, hi, .. } = write;
+        let Write { lo, hi, .. } = &write;
+        let (lo, hi) = (*lo, *hi);
         let block = u64::from(self.geometry.block);
         if !lo.is_multiple_of(block) || !hi.is_multiple_of(block) {
             return Err(Errno::Einval);
@@ -58,7 +59,7 @@ impl<L: Layer> Inode<L> {
         let mut rest = blocks;
         while !rest.is_empty() {
             let map = self.rt.call("ext4_iomap_begin", self.map_direct(rest)).await?;
-            self.submit_direct(write, &map).await;
+            self.submit_direct(&write, &map).await;
             rest.lo = map.blocks.hi;
         }
         self.invalidate_inode_pages2_range(at).await;
@@ -94,11 +95,13 @@ impl<L: Layer> Inode<L> {
     }
 
     /// `iomap_dio_bio_iter` and its end, `ext4_dio_write_end_io`: the data, then the conversion.
-    async fn submit_direct(&self, write: Write, map: &Mapping) {
+    async fn submit_direct(&self, write: &Write, map: &Mapping) {
         let segment = |lblk| {
             let (lo, hi) = self.geometry.bytes_of(Blocks::one(lblk));
             let pblk = map.pblk_of(lblk).expect("direct I/O goes to a place");
-            (pblk, lo, Content::of(lo, hi, Origin::Write { id: write.id, offset: lo - write.lo }))
+            let mut bytes = Content::default();
+            write.put(&mut bytes, lo, hi);
+            (pblk, lo, bytes)
         };
         let segments: Vec<_> = map.blocks.iter().map(segment).collect();
         let (lo, hi) = self.geometry.bytes_of(map.blocks);

@@ -52,7 +52,7 @@ impl<L: Layer> Inode<L> {
         };
         self.mapping
             .step(&UNMAP, foot, |pages| {
-                at.clone().for_each(|index| pages.lower_pte(index, Pte::None));
+                pages.lower_ptes(at.clone(), Pte::None);
                 self.truth.nested(change);
             })
             .await;
@@ -79,7 +79,8 @@ impl<L: Layer> Inode<L> {
             return self.remove_folio(folio).await;
         }
         let (lo, hi) = self.geometry.bytes_of(gone);
-        self.zero_bytes(folio, lo, hi, |state| {
+        let nothing = |_: &mut Truth| {};
+        self.zero_bytes(folio, lo, hi, nothing, |state| {
             state.bytes.set(lo, hi, Origin::Zero);
             for lblk in gone.iter() {
                 state.block(lblk).dirty = false;
@@ -106,12 +107,14 @@ impl<L: Layer> Inode<L> {
             .await;
     }
 
-    /// `folio_zero_segment` in a locked folio: `zero` changes the bytes `lo..hi` and what goes with them.
+    /// `folio_zero_segment` in a locked folio: `zero` changes the bytes `lo..hi` and what goes with them,
+    /// `change` what is true of them.
     async fn zero_bytes(
         &self,
         folio: &FolioRef<L::Rt>,
         lo: u64,
         hi: u64,
+        change: impl FnOnce(&mut Truth),
         zero: impl FnOnce(&mut crate::folio::FolioState),
     ) {
         let at = folio.index..folio.index + 1;
@@ -120,6 +123,7 @@ impl<L: Layer> Inode<L> {
         };
         self.mapping
             .step(&ZERO, foot, |pages| {
+                self.truth.nested(change);
                 let dirty = folio.with(|state| {
                     zero(state);
                     state.is_dirty()
@@ -174,12 +178,12 @@ impl<L: Layer> Inode<L> {
         let (first, end) = self.geometry.bytes_of(Blocks::one(lblk));
         let (from, to) = if before.uptodate { (lo, hi) } else { (first, end) };
         let also = |state: &mut crate::folio::FolioState| {
-            self.truth.nested(|truth| truth.write(lo, hi, Origin::Zero));
             state.bytes.set(lo, hi, Origin::Zero);
             state.block(lblk).uptodate = true;
             state.block(lblk).dirty = true;
         };
-        self.zero_bytes(&folio, from, to, also).await;
+        let zeroed = |truth: &mut Truth| truth.write(lo, hi, Origin::Zero);
+        self.zero_bytes(&folio, from, to, zeroed, also).await;
         self.mapping.unlock_and_put(&folio).await;
     }
 
@@ -210,7 +214,7 @@ impl<L: Layer> Inode<L> {
         };
         self.mapping
             .step(&SEEK, foot, |pages| {
-                let folios: Vec<_> = at.clone().filter_map(|i| pages.folio(i)).collect();
+                let folios: Vec<_> = pages.among(at.clone()).collect();
                 let dirty = folios.iter().flat_map(|folio| folio.with(|state| state.dirty()));
                 dirty.filter(|lblk| blocks.contains(*lblk)).collect()
             })

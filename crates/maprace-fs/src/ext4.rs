@@ -280,10 +280,10 @@ fn places_at_start(
 }
 
 fn es_at_start(setup: &Setup, tree: &ExtentTree) -> EsTree {
-    let whole = Blocks::new(0, setup.file_blocks());
+    let known = if setup.file.es == EsAtStart::Cold { 0 } else { setup.file_blocks() };
     let mut es = EsTree::default();
     let prefault = Cover::of(&setup.file.prefault);
-    for lblk in whole.iter() {
+    for lblk in 0..known {
         let want = Blocks::one(lblk);
         let cached = match setup.file.es {
             EsAtStart::Cold => None,
@@ -387,6 +387,10 @@ impl<R: Runtime> Layer for Ext4<R> {
         self.read_sequence().await
     }
 
+    fn sequence_now(&self) -> Option<u64> {
+        Some(self.i_es_lock.peek(maprace_extent::EsTree::seq))
+    }
+
     async fn shrink(&self, blocks: Blocks) {
         self.es_shrink(blocks).await;
     }
@@ -404,13 +408,28 @@ impl<R: Runtime> Layer for Ext4<R> {
         self.i_data_sem.peek(|_| ()).is_some()
     }
 
+    fn with_free(&self, pblk: Pblk, len: u32, discard: &mut dyn FnMut(Pblk, u32)) {
+        let ratio = self.ratio;
+        self.sb.nested(|sb| {
+            for (first, clusters) in
+                sb.bitmap.free_within(pblk.0.div_ceil(ratio), (pblk.0 + len) / ratio)
+            {
+                discard(Pblk(first * ratio), clusters * ratio);
+            }
+        });
+    }
+
     fn lock(&self) -> Object {
         self.i_data_sem.object()
     }
 
     fn place_of(&self, lblk: u32) -> Option<(Pblk, bool)> {
+        self.place_if_settled(lblk)?
+    }
+
+    fn place_if_settled(&self, lblk: u32) -> Option<Option<(Pblk, bool)>> {
         let found = self.i_data_sem.peek(|tree| tree.lookup(Blocks::one(lblk)))?;
-        found.map(|(_, extent)| (extent.pblk, !extent.unwritten))
+        Some(found.map(|(_, extent)| (extent.pblk, !extent.unwritten)))
     }
 
     fn is_reserved(&self, lblk: u32) -> bool {
@@ -419,7 +438,7 @@ impl<R: Runtime> Layer for Ext4<R> {
 }
 
 /// The whole of a file, for scans.
-const EVERYTHING: Blocks = Blocks { lo: 0, hi: Ext4Kind::BLOCKS_MOST };
+const EVERYTHING: Blocks = Blocks { lo: 0, hi: u32::MAX - 1 };
 
 /// Clusters with something delayed and nothing allocated. Not by what is pending, which is a record of
 /// the model like the reservation it is compared with.
@@ -493,7 +512,7 @@ fn first_difference(tree: &ExtentTree, blocks: Blocks, entry: EsEntry) -> Option
 pub struct Ext4Kind;
 
 impl Ext4Kind {
-    /// The most blocks a file may have: so far holes are cached, and footprints have an end.
+    /// The most blocks a scenario's file may have: footprints have an end.
     pub const BLOCKS_MOST: u32 = 1 << 24;
 }
 

@@ -4,10 +4,9 @@
 
 use crate::cache::{Place, Pte};
 use crate::folio::FolioRef;
-use crate::inode::{Inode, Part};
+use crate::inode::{Inode, Part, Write};
 use crate::layer::Layer;
 use crate::{Errno, Order, Switch, buffer_head, iomap};
-use maprace_extent::Origin;
 use maprace_runtime::{Effect, Runtime, RwSem, Spin, Step};
 
 static STORE: Step = Step::new("store");
@@ -24,10 +23,10 @@ enum Mkwrite {
 }
 
 impl<L: Layer> Inode<L> {
-    /// Stores the bytes of write `id` through the mapping, page after page. A fault beyond `i_size`
+    /// Stores the bytes of `write` through the mapping, page after page. A fault beyond `i_size`
     /// ends it with SIGBUS.
-    pub(crate) async fn mmap_write(&self, id: u32, lo: u64, hi: u64) -> Result<(), Errno> {
-        for part in self.parts(lo, hi) {
+    pub(crate) async fn mmap_write(&self, write: Write) -> Result<(), Errno> {
+        for part in self.parts(write.lo, write.hi) {
             loop {
                 match self.mapping.read_pte(part.index).await {
                     (Pte::None, _) => {
@@ -42,7 +41,7 @@ impl<L: Layer> Inode<L> {
                     (Pte::ReadOnly, None) => unreachable!("a present entry has a folio"),
                     (Pte::Writable, _) => {}
                 }
-                if self.store(id, lo, part).await {
+                if self.store(&write, part).await {
                     break;
                 }
             }
@@ -145,14 +144,13 @@ impl<L: Layer> Inode<L> {
     }
 
     /// The store itself, if the entry is writable: bytes inside the file.
-    async fn store(&self, id: u32, start: u64, part: Part) -> bool {
+    async fn store(&self, write: &Write, part: Part) -> bool {
         let at = part.index..part.index + 1;
         let foot = || {
             self.bytes(part.lo, part.hi, Effect::Write)
                 .and(self.mapping.touch(Place::Pte, at, Effect::Read))
                 .and(self.reads_size())
         };
-        let origin = Origin::Write { id, offset: part.lo - start };
         self.mapping
             .step(&STORE, foot, |pages| {
                 if *pages.pte(part.index) != Pte::Writable {
@@ -160,8 +158,8 @@ impl<L: Layer> Inode<L> {
                 }
                 let folio = pages.folio(part.index).expect("a present entry has a folio");
                 let hi = part.hi.min(self.i_size());
-                folio.with(|state| state.bytes.set(part.lo, hi, origin));
-                self.truth.nested(|truth| truth.write(part.lo, hi, origin));
+                folio.with(|state| write.put(&mut state.bytes, part.lo, hi));
+                self.truth.nested(|truth| truth.write(part.lo, hi, write.origin(part.lo)));
                 true
             })
             .await

@@ -93,7 +93,7 @@ impl<L: Layer> Inode<L> {
         for lblk in setup.file.written.iter().flat_map(|b| b.iter()) {
             let (lo, hi) = self.geometry.bytes_of(Blocks::one(lblk));
             let mut bytes = Content::of(lo, hi, Origin::Zero);
-            bytes.set(lo, hi.min(setup.file.size), Origin::Write { id: 0, offset: lo });
+            bytes.set(lo, hi.min(setup.file.size), Origin::write(0, lo));
             if let Some((pblk, true)) = self.layer.place_of(lblk) {
                 self.device.put(&(pblk, lo, bytes));
             }
@@ -103,6 +103,9 @@ impl<L: Layer> Inode<L> {
     /// Puts the folios there that were prefaulted or are dirty.
     fn fill_cache(&self, setup: &Setup) {
         let (dirty, prefault) = (Cover::of(&setup.file.dirty), Cover::of(&setup.file.prefault));
+        if setup.file.dirty.is_empty() && setup.file.prefault.is_empty() {
+            return;
+        }
         for index in self.geometry.folios_of(Blocks::new(0, setup.file_blocks())) {
             let blocks = self.geometry.blocks_in(index);
             let (is_dirty, is_faulted) = (dirty.meets(blocks), prefault.meets(blocks));
@@ -142,7 +145,7 @@ impl<L: Layer> Inode<L> {
                 block.buffer = buffer_at_start(place);
             }
             state.bytes.set(lo, hi, Origin::Zero);
-            state.bytes.set(lo, hi.min(size), Origin::Write { id: 0, offset: lo });
+            state.bytes.set(lo, hi.min(size), Origin::write(0, lo));
         });
     }
 
@@ -179,7 +182,7 @@ impl<L: Layer> Inode<L> {
 
     /// Copies the bytes of `part` of `write` into the locked folio: the blocks become uptodate and
     /// dirty. The caller has filled what the write leaves of them.
-    pub(crate) async fn copy_in(&self, folio: &FolioRef<L::Rt>, write: Write, part: Part) {
+    pub(crate) async fn copy_in(&self, folio: &FolioRef<L::Rt>, write: &Write, part: Part) {
         let blocks = self.geometry.blocks_of(part.lo, part.hi);
         let (first, end) = self.geometry.bytes_of(blocks);
         let at = part.index..part.index + 1;
@@ -190,16 +193,15 @@ impl<L: Layer> Inode<L> {
                 Effect::Write,
             ))
         };
-        let origin = Origin::Write { id: write.id, offset: part.lo - write.lo };
         let dirty = !self.has(Planted::CopyLeavesClean);
         self.mapping
             .step(&COPY_IN, foot, |pages| {
                 self.truth.nested(|truth| {
-                    truth.write(part.lo, part.hi, origin);
+                    truth.write(part.lo, part.hi, write.origin(part.lo));
                     truth.not_reserved_only(blocks);
                 });
                 folio.with(|state| {
-                    state.bytes.set(part.lo, part.hi, origin);
+                    write.put(&mut state.bytes, part.lo, part.hi);
                     for lblk in blocks.iter() {
                         state.block(lblk).uptodate = true;
                         state.block(lblk).dirty |= dirty;
@@ -300,11 +302,11 @@ impl<L: Layer> Inode<L> {
         folio.with(|state| state.bytes.copy(lo, &content, lo, hi - lo));
     }
 
-    /// A mapping that was just found valid is what the layer says now.
-    pub(crate) fn check_mapping(&self, map: &Mapping, part: Part) {
+    /// A mapping that was just found valid, at that sequence, is what the layer says now.
+    pub(crate) fn check_mapping(&self, map: &Mapping, part: Part, sequence: u64) {
         if self.knobs.cookie == Cookie::On {
             let blocks = self.geometry.blocks_of(part.lo, part.hi).within(map.blocks);
-            if let Some(broken) = mapping_is_current(&self.layer, map, blocks) {
+            if let Some(broken) = mapping_is_current(&self.layer, map, sequence, blocks) {
                 self.log.broken(broken);
             }
         }
@@ -417,11 +419,13 @@ impl Part {
 }
 
 /// A `write(2)`: its name, its bytes, and where the copy from the user fails.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(crate) struct Write {
-    pub(crate) id: u32,
+    pub(crate) id: u64,
     pub(crate) lo: u64,
     pub(crate) hi: u64,
+    /// The bytes themselves, where somebody has them.
+    pub(crate) bytes: Option<Content>,
     /// The first byte that cannot be read from the user.
     pub(crate) fails: Option<u64>,
     /// Where the file ended when the write began.
@@ -430,8 +434,21 @@ pub(crate) struct Write {
 
 impl Write {
     /// What can be copied of `part`.
-    pub(crate) fn copied(self, part: Part) -> Option<Part> {
+    pub(crate) fn copied(&self, part: Part) -> Option<Part> {
         self.fails.map_or(Some(part), |fails| part.before(fails))
+    }
+
+    /// Where its byte for position `at` of the file comes from.
+    pub(crate) fn origin(&self, at: u64) -> Origin {
+        Origin::write(self.id, at - self.lo)
+    }
+
+    /// Puts its bytes for `lo..hi` of the file there.
+    pub(crate) fn put(&self, into: &mut Content, lo: u64, hi: u64) {
+        match &self.bytes {
+            Some(bytes) => into.copy(lo, bytes, lo, hi - lo),
+            None => into.set(lo, hi, self.origin(lo)),
+        }
     }
 
     /// The same write to a file of `size` bytes, which `i_rwsem` keeps as it is.
@@ -440,7 +457,7 @@ impl Write {
     }
 
     /// What `write(2)` returns after `pos`: a short count, or EFAULT when nothing was copied.
-    pub(crate) fn short(self, pos: u64) -> Result<(), Errno> {
+    pub(crate) fn short(&self, pos: u64) -> Result<(), Errno> {
         if pos > self.lo { Ok(()) } else { Err(Errno::Efault) }
     }
 }

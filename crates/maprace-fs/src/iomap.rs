@@ -39,11 +39,11 @@ pub(crate) async fn buffered_write<L: Layer>(inode: &Inode<L>, write: Write) -> 
             }
             write_begin(inode, &folio, part, &map).await;
             if let Some(copied) = write.copied(part) {
-                inode.copy_in(&folio, write, copied).await;
+                inode.copy_in(&folio, &write, copied).await;
                 pos = copied.hi;
             }
             inode.end_write(&folio).await;
-            inode.isize_extended(write, part).await;
+            inode.isize_extended(&write, part).await;
             failed = pos < part.hi;
             if failed {
                 break;
@@ -81,7 +81,7 @@ async fn iomap_valid<L: Layer>(inode: &Inode<L>, map: &Mapping, part: Part) -> b
     };
     inode.rt.saw(|| (if valid { "valid" } else { "IOMAP_F_STALE" }).to_string());
     if valid {
-        inode.check_mapping(map, part);
+        inode.check_mapping(map, part, now);
         return true;
     }
     if now == map.cookie {

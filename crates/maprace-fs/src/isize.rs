@@ -55,7 +55,7 @@ impl<L: Layer> Inode<L> {
     }
 
     /// The end of a write that began past the end of the file: [`Inode::pagecache_isize_extended`].
-    pub(crate) async fn isize_extended(&self, write: Write, part: Part) {
+    pub(crate) async fn isize_extended(&self, write: &Write, part: Part) {
         if write.lo > write.old_size && part.lo == write.lo {
             self.pagecache_isize_extended(write.old_size, write.lo).await;
         }

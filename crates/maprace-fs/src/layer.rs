@@ -105,6 +105,10 @@ pub trait Layer: Sized + 'static {
     fn punch_delalloc(&self, blocks: Blocks) -> impl Future<Output = ()>;
     /// The sequence now: a mapping with another cookie is stale.
     fn sequence(&self) -> impl Future<Output = u64>;
+    /// The same for checkers, where the layer says; not a step.
+    fn sequence_now(&self) -> Option<u64> {
+        None
+    }
     /// Memory is short: forgets what can be found out again.
     fn shrink(&self, blocks: Blocks) -> impl Future<Output = ()>;
     /// The inode goes; returns what is still reserved for it.
@@ -149,10 +153,21 @@ pub trait Layer: Sized + 'static {
     fn is_settled(&self) -> bool {
         self.books().is_some()
     }
+    /// Hands the runs of those of the `len` blocks of the medium from `pblk` on that belong to nobody to
+    /// `discard`, while nobody can take them. Not a step. A layer that does not say keeps what it frees
+    /// until it is written again.
+    fn with_free(&self, pblk: Pblk, len: u32, discard: &mut dyn FnMut(Pblk, u32)) {
+        let _ = (pblk, len, discard);
+    }
     /// The lock whose release ends a change of the books.
     fn lock(&self) -> Object;
     /// Where block `lblk` of the file is on the medium and whether it is written. Not a step.
     fn place_of(&self, lblk: u32) -> Option<(Pblk, bool)>;
+    /// The same, unless somebody is in the middle of changing it: in one look, where it matters that
+    /// threads come in between. Not a step.
+    fn place_if_settled(&self, lblk: u32) -> Option<Option<(Pblk, bool)>> {
+        self.is_settled().then(|| self.place_of(lblk))
+    }
     /// Whether space is reserved for block `lblk`. Not a step.
     fn is_reserved(&self, lblk: u32) -> bool;
 }

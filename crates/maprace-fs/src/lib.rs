@@ -28,6 +28,7 @@ mod isize;
 mod punch;
 mod read;
 mod reclaim;
+mod serve;
 mod truncate;
 mod writeback;
 mod zero_range;
@@ -39,6 +40,7 @@ pub mod places;
 pub mod protocol;
 pub mod window;
 
+pub use cache::Cached;
 pub use check::{Books, Broken, Checker, Log};
 pub use errno::Errno;
 pub use inode::Inode;
@@ -50,6 +52,8 @@ pub use knobs::{
 pub use layer::{Layer, LayerKind, Mapping, Removal, Status};
 /// A range of logical blocks; also what a layer of one's own is written with.
 pub use maprace_extent::Blocks;
+/// Bytes, for whoever has real ones.
+pub use maprace_extent::{Content, Origin};
 pub use ops::{Op, Request, settle};
 pub use protocol::Protocol;
 pub use setup::{EsAtStart, FileAtStart, Geometry, Planted, Setup, Under};

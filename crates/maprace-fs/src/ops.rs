@@ -6,8 +6,9 @@ use crate::layer::Layer;
 use crate::setup::Planted;
 use crate::writeback::{Sync, writepages};
 use crate::{Errno, Order, buffer_head, iomap};
-use maprace_extent::Blocks;
+use maprace_extent::{Blocks, Content};
 use maprace_runtime::Runtime;
+use std::future::Future;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -20,18 +21,18 @@ use std::sync::Arc;
 macro_rules! operations {
     ($with:ident) => {
         $with! {
-            [inode request]
+            [inode request user]
             ranged {
                 /// `write(2)`, buffered.
-                Write "write" quiet "generic_perform_write" => inode.buffered_write(request.write()).await;
+                Write "write" quiet "generic_perform_write" => inode.buffered_write(request.write(user)).await;
                 /// `read(2)`, buffered.
-                Read "read" quiet "filemap_read" => inode.read(request.id, request.pos, request.end()).await;
+                Read "read" quiet "filemap_read" => inode.read(request.id, request.pos, request.end(), user).await;
                 /// Stores through a shared mapping, page by page: read fault, `page_mkwrite`, store.
-                MmapWrite "mmap_write" quiet "page_mkwrite" => inode.mmap_write(request.id, request.pos, request.end()).await;
+                MmapWrite "mmap_write" quiet "page_mkwrite" => inode.mmap_write(request.write(user)).await;
                 /// Loads through a shared mapping, page by page.
                 MmapRead "mmap_read" quiet "mmap_read" => inode.mmap_read(request.pos, request.end()).await;
                 /// `write(2)` with O_DIRECT.
-                DioWrite "dio_write" io "ext4_dio_write_iter" => inode.direct_write(request.write()).await;
+                DioWrite "dio_write" io "ext4_dio_write_iter" => inode.direct_write(request.write(user)).await;
                 /// `fallocate(2)`, mode 0.
                 Fallocate "fallocate" quiet "fallocate" => inode.fallocate(request.pos, request.end()).await;
                 /// `fallocate(2)`, `FALLOC_FL_ZERO_RANGE`.
@@ -78,7 +79,7 @@ macro_rules! is_io {
 }
 
 macro_rules! op {
-    ([$inode:ident $request:ident] $($group:ident {
+    ([$inode:ident $request:ident $user:ident] $($group:ident {
         $($(#[$doc:meta])* $op:ident $name:literal $io:ident $head:literal => $run:expr;)+
     })+) => {
         /// An operation. Positions and lengths are in bytes.
@@ -98,12 +99,18 @@ macro_rules! op {
         }
 
         impl<L: Layer> Inode<L> {
-            /// Does one operation.
+            /// Does one operation. `user` is the memory of whoever asks, where there is any: a
+            /// write takes its bytes from there, and a read copies them there; each byte stands at
+            /// its position in the file.
             ///
             /// # Errors
             /// What the kernel would return: a result of the model.
-            pub async fn run(self: &Arc<Self>, request: Request) -> Result<(), Errno> {
-                let ($inode, $request) = (self, &request);
+            pub async fn run_for(
+                self: &Arc<Self>,
+                request: Request,
+                user: Option<&mut Content>,
+            ) -> Result<(), Errno> {
+                let ($inode, $request, $user) = (self, &request, user);
                 match $request.op { $($(Op::$op => $run,)+)+ }
             }
         }
@@ -116,7 +123,7 @@ operations!(op);
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Request {
     /// Unique among the requests of a run, and not 0: the name of what it writes.
-    pub id: u32,
+    pub id: u64,
     /// What.
     pub op: Op,
     /// The first byte.
@@ -133,12 +140,21 @@ impl Request {
         self.pos + self.len
     }
 
-    fn write(&self) -> Write {
-        Write { id: self.id, lo: self.pos, hi: self.end(), fails: self.fails, old_size: 0 }
+    fn write(&self, user: Option<&mut Content>) -> Write {
+        let (lo, hi, bytes) = (self.pos, self.end(), user.map(std::mem::take));
+        Write { id: self.id, lo, hi, bytes, fails: self.fails, old_size: 0 }
     }
 }
 
 impl<L: Layer> Inode<L> {
+    /// Does one operation, where nobody has any bytes.
+    ///
+    /// # Errors
+    /// What the kernel would return: a result of the model.
+    pub fn run(self: &Arc<Self>, request: Request) -> impl Future<Output = Result<(), Errno>> {
+        self.run_for(request, None)
+    }
+
     fn folios_of(&self, request: &Request) -> Range<u32> {
         self.folios_at(request.pos, request.end())
     }

@@ -17,7 +17,7 @@ impl<L: Layer> Inode<L> {
     /// The flush that comes first up to v6.14 is left out: it holds no lock, so what is dirtied behind it
     /// is as dirty as without it, and that is what a race needs. A scenario that wants it puts a
     /// `writeback` or `fsync` before.
-    pub(crate) async fn punch_hole(&self, id: u32, lo: u64, hi: u64) -> Result<(), Errno> {
+    pub(crate) async fn punch_hole(&self, id: u64, lo: u64, hi: u64) -> Result<(), Errno> {
         let inverted = match self.has(Planted::LocksInverted) {
             true => Some(self.mapping.invalidate_lock.down_write().await),
             false => None,
@@ -55,7 +55,7 @@ impl<L: Layer> Inode<L> {
     }
 
     /// The end of an operation that changes the bytes `lo..hi`: nobody may see the old ones any more.
-    pub(crate) async fn end_change(&self, id: u32, lo: u64, hi: u64) {
+    pub(crate) async fn end_change(&self, id: u64, lo: u64, hi: u64) {
         let foot = || self.bytes(lo, hi, Effect::Write);
         self.truth.with(&MARK_INODE, foot, |truth| truth.end_change(id)).await;
     }

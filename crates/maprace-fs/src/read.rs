@@ -14,8 +14,15 @@ static FIND: Step = Step::new("filemap_get_read_batch");
 static COPY_OUT: Step = Step::new("copy_folio_to_iter");
 
 impl<L: Layer> Inode<L> {
-    /// `filemap_read`, v6.8 (`generic_file_buffered_read`, v5.10). Every byte is compared.
-    pub(crate) async fn read(&self, id: u32, lo: u64, hi: u64) -> Result<(), Errno> {
+    /// `filemap_read`, v6.8 (`generic_file_buffered_read`, v5.10). Every byte is compared, and copied to
+    /// `user`, if there is one.
+    pub(crate) async fn read(
+        &self,
+        id: u64,
+        lo: u64,
+        hi: u64,
+        mut user: Option<&mut Content>,
+    ) -> Result<(), Errno> {
         for part in self.parts(lo, hi) {
             let folio = loop {
                 match self.find_uptodate(id, part).await {
@@ -25,13 +32,13 @@ impl<L: Layer> Inode<L> {
                     }
                 }
             };
-            self.copy_out(id, &folio, part).await;
+            self.copy_out(id, &folio, part, user.as_deref_mut()).await;
         }
         Ok(())
     }
 
     /// `filemap_get_read_batch`: the folio, if it is there and uptodate where it is read.
-    async fn find_uptodate(&self, id: u32, part: Part) -> Option<FolioRef<L::Rt>> {
+    async fn find_uptodate(&self, id: u64, part: Part) -> Option<FolioRef<L::Rt>> {
         let at = part.index..part.index + 1;
         let foot = || {
             self.bytes(part.lo, part.hi, Effect::Read)
@@ -70,7 +77,13 @@ impl<L: Layer> Inode<L> {
     }
 
     /// `copy_folio_to_iter`: no lock, and the folio may have been truncated meanwhile.
-    async fn copy_out(&self, id: u32, folio: &FolioRef<L::Rt>, part: Part) {
+    async fn copy_out(
+        &self,
+        id: u64,
+        folio: &FolioRef<L::Rt>,
+        part: Part,
+        user: Option<&mut Content>,
+    ) {
         let at = part.index..part.index + 1;
         let foot = || {
             self.bytes(part.lo, part.hi, Effect::Read).and(self.mapping.touch(
@@ -80,11 +93,14 @@ impl<L: Layer> Inode<L> {
             ))
         };
         let read = (id, part.index);
-        self.truth
-            .with(&COPY_OUT, foot, |truth| {
+        self.mapping
+            .step(&COPY_OUT, foot, |pages| {
                 let got: Content = folio.with(|state| state.bytes.clone());
-                self.report(truth.end_read(read, &got));
-                self.mapping.put(folio);
+                self.report(self.truth.nested(|truth| truth.end_read(read, &got)));
+                if let Some(user) = user {
+                    user.copy(part.lo, &got, part.lo, part.hi - part.lo);
+                }
+                pages.put(folio);
             })
             .await;
     }

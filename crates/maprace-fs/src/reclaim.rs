@@ -1,7 +1,7 @@
 //! Memory is short: clean folios go, and so does what the status tree can find out again.
 
 use crate::Errno;
-use crate::cache::{Place, Pte};
+use crate::cache::{Pages, Place, Pte};
 use crate::folio::FolioRef;
 use crate::inode::Inode;
 use crate::layer::Layer;
@@ -16,7 +16,12 @@ static ISOLATE: Step = Step::new("isolate_lru_folios");
 impl<L: Layer> Inode<L> {
     /// `shrink_folio_list`, v6.8, for the folios `at`: never waits for a folio lock.
     pub(crate) async fn reclaim(&self, at: Range<u32>) -> Result<(), Errno> {
-        for folio in self.isolate(at).await {
+        self.shrink_list(self.isolate(at).await).await;
+        Ok(())
+    }
+
+    async fn shrink_list(&self, folios: Vec<FolioRef<L::Rt>>) {
+        for folio in folios {
             let test = || folio.writeback.touch(Effect::Test);
             let idle = |free: bool| free.then(|| !folio.writeback.is_set());
             match folio.lock.try_lock(&TRYLOCK, test, idle).await {
@@ -25,15 +30,29 @@ impl<L: Layer> Inode<L> {
                 Some(true) => self.reclaim_locked(&folio).await,
             }
         }
-        Ok(())
+    }
+
+    /// A turn of `kswapd`: `shrink_folio_list` over the next `most` clean folios from `from` on, in the
+    /// order of the file; where to go on, or `None` at its end.
+    ///
+    /// # Divergence from Linux
+    /// The kernel goes by two lists of what was used last (`lru`); here the hand of a clock goes around.
+    pub(crate) async fn shrink_turn(&self, from: u32, most: usize) -> Option<u32> {
+        let at = from..u32::MAX;
+        let foot = || self.mapping.touch(Place::Slot, at.clone(), Effect::Read);
+        let clean = |pages: &mut Pages<L::Rt>| -> Vec<_> {
+            pages.clean_among(at.clone()).take(most).collect()
+        };
+        let clean = self.mapping.step(&ISOLATE, foot, clean).await;
+        let next = clean.last().map(|folio| folio.index + 1);
+        self.shrink_list(clean).await;
+        next
     }
 
     /// `isolate_lru_folios`: reclaim's own reference is not counted, as the kernel expects it.
     async fn isolate(&self, at: Range<u32>) -> Vec<FolioRef<L::Rt>> {
         let foot = || self.mapping.touch(Place::Slot, at.clone(), Effect::Read);
-        self.mapping
-            .step(&ISOLATE, foot, |pages| at.clone().filter_map(|i| pages.folio(i)).collect())
-            .await
+        self.mapping.step(&ISOLATE, foot, |pages| pages.among(at.clone()).collect()).await
     }
 
     /// The rest of `shrink_folio_list`: unmaps it; if it is clean and nobody holds it, it goes.

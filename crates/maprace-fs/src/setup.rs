@@ -247,10 +247,10 @@ impl Setup {
     pub fn delayed_blocks(&self) -> impl Iterator<Item = u32> + '_ {
         let FileAtStart { written, unwritten, dirty, .. } = &self.file;
         let [written, unwritten, dirty] = [written, unwritten, dirty].map(|all| Cover::of(all));
-        Blocks::new(0, self.file_blocks()).iter().filter(move |lblk| {
-            let allocated = written.contains(*lblk) || unwritten.contains(*lblk);
-            dirty.contains(*lblk) && !allocated
-        })
+        let (file, allocated) = (Blocks::new(0, self.file_blocks()), [written, unwritten]);
+        let allocated = move |lblk| allocated.iter().any(|cover| cover.contains(lblk));
+        let dirty = dirty.0.into_owned().into_iter().flat_map(move |b| b.within(file).iter());
+        dirty.filter(move |lblk| !allocated(*lblk))
     }
 }
 

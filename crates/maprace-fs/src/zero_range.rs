@@ -14,7 +14,7 @@ impl<L: Layer> Inode<L> {
     ///
     /// # Divergence from Linux
     /// The flush that comes first up to v6.14, under no lock, is left out, as for punch hole.
-    pub(crate) async fn zero_range(&self, id: u32, lo: u64, hi: u64) -> Result<(), Errno> {
+    pub(crate) async fn zero_range(&self, id: u64, lo: u64, hi: u64) -> Result<(), Errno> {
         match self.knobs.zero_range {
             ZeroRange::V5_10 => self.zero_range_v5_10(id, lo, hi).await,
             ZeroRange::V6_15 => self.zero_range_v6_15(id, lo, hi).await,
@@ -23,7 +23,7 @@ impl<L: Layer> Inode<L> {
 
     /// v5.10 to v6.14. The edges are zeroed after `invalidate_lock` is dropped, so a store may come before
     /// or after that.
-    async fn zero_range_v5_10(&self, id: u32, lo: u64, hi: u64) -> Result<(), Errno> {
+    async fn zero_range_v5_10(&self, id: u64, lo: u64, hi: u64) -> Result<(), Errno> {
         let _i_rwsem = self.i_rwsem.down_write().await;
         let (all, whole) = (self.geometry.blocks_of(lo, hi), self.geometry.whole_blocks_of(lo, hi));
         if all != whole {
@@ -45,7 +45,7 @@ impl<L: Layer> Inode<L> {
     }
 
     /// From v6.15 on.
-    async fn zero_range_v6_15(&self, id: u32, lo: u64, hi: u64) -> Result<(), Errno> {
+    async fn zero_range_v6_15(&self, id: u64, lo: u64, hi: u64) -> Result<(), Errno> {
         let _i_rwsem = self.i_rwsem.down_write().await;
         let _invalidate = self.mapping.invalidate_lock.down_write().await;
         let (all, whole) = (self.geometry.blocks_of(lo, hi), self.geometry.whole_blocks_of(lo, hi));
@@ -70,7 +70,7 @@ impl<L: Layer> Inode<L> {
     }
 
     /// Where no space is left the page cache has been dropped all the same, and the bytes with it.
-    async fn zero_or_end(&self, id: u32, whole: Blocks) -> Result<(), Errno> {
+    async fn zero_or_end(&self, id: u64, whole: Blocks) -> Result<(), Errno> {
         let done = self.zero_blocks(whole).await;
         if done.is_err() {
             let (lo, hi) = self.geometry.bytes_of(whole);

@@ -1,4 +1,4 @@
-//! Who runs next: the contract of a runtime, and two runtimes that fulfil it.
+//! Who runs next: the contract of a runtime, and three runtimes that fulfil it.
 //!
 //! A model is `async` code over a [`Runtime`]. The `.await` is the scheduling point and the only one:
 //! text between two of them is atomic in [`sim`]. A future never leaves the thread that made it; what
@@ -18,6 +18,7 @@ mod digest;
 mod foot;
 mod point;
 pub mod sim;
+pub mod tasks;
 pub mod threads;
 
 pub use digest::Digest;

@@ -6,11 +6,14 @@ use crate::config::Config;
 use crate::explore_world::{self, Storied};
 use crate::measure::Tally;
 use crate::plan::Plan;
+use crate::served_world::{self, Served, ServedFile};
 use crate::threads_world::{self, OnThreads};
 use crate::virtual_world::{self, MakeCosts, Terms, Timed};
 use crate::workload::Workload;
 use maprace_fs::LayerKind;
+use maprace_runtime::tasks::Tasks;
 use maprace_runtime::threads::{Recorder, Threads};
+use std::sync::Arc;
 
 /// A layer that a command knows by name, in every world there is.
 pub trait AnyLayer: Send + Sync {
@@ -28,11 +31,14 @@ pub trait AnyLayer: Send + Sync {
         terms: Terms,
         costs: MakeCosts<'_>,
     ) -> Box<dyn Timed>;
+    /// A file with real bytes, for whoever brings requests.
+    fn serve(&self, file: &ServedFile) -> Arc<dyn Served>;
 }
 
 impl<K: LayerKind + Clone + Send + Sync> AnyLayer for K
 where
     K::In<Threads<Recorder>>: Send + Sync,
+    K::In<Tasks>: Send + Sync,
 {
     fn program(&self, plan: &Plan) -> Box<dyn Storied> {
         explore_world::program(self.clone(), plan)
@@ -54,5 +60,9 @@ where
         costs: MakeCosts<'_>,
     ) -> Box<dyn Timed> {
         virtual_world::timed_workload(self.clone(), workload, config, terms, costs)
+    }
+
+    fn serve(&self, file: &ServedFile) -> Arc<dyn Served> {
+        served_world::serve(self, file)
     }
 }

@@ -29,6 +29,7 @@ mod print;
 mod probe;
 mod range;
 mod schedule;
+mod served_world;
 mod shrink;
 mod sources;
 mod suggest;
@@ -59,6 +60,9 @@ pub use plan::{NotModelled, Plan, PlannedTask};
 pub use probe::{First, Probed, Symptom, Visibility, probe, symptom};
 pub use range::{BlockRange, ByteRange, Range, RangeError};
 pub use schedule::{Driver, HEADER_KEYS, Item, Mismatch, MismatchKind, Run, Schedule, TaskView};
+pub use served_world::{
+    Answered, Asked, SERVED_BLOCK, SERVED_BYTES_MOST, Served, ServedFile, Store, Written, Zeroes,
+};
 pub use shrink::{Shrunk, Trial, shrink};
 pub use sources::{citation, documented};
 pub use sweep::{SweepKey, SweepSpec, SweepValue, nanoseconds};

@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 macro_rules! op_kind {
     (
-        [$inode:ident $request:ident]
+        [$inode:ident $request:ident $user:ident]
         ranged { $($(#[$rdoc:meta])* $ranged:ident $rname:literal $rio:ident $rhead:literal => $rrun:expr;)+ }
         sized { $(#[$sdoc:meta])* $sized:ident $sname:literal $sio:ident $shead:literal => $srun:expr; }
         bare { $($(#[$bdoc:meta])* $bare:ident $bname:literal $bio:ident $bhead:literal => $brun:expr;)+ }

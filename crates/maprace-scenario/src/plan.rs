@@ -149,11 +149,11 @@ fn file_at_start(scenario: &Scenario) -> FileAtStart {
 }
 
 /// The operations of task `number`, each with an id that nobody else has.
-fn requests(scenario: &Scenario, number: u32, ops: &[Op]) -> Vec<Request> {
+fn requests(scenario: &Scenario, number: u64, ops: &[Op]) -> Vec<Request> {
     (1..).zip(ops).map(|(i, op)| request(scenario, number * 100 + i, op)).collect()
 }
 
-fn request(scenario: &Scenario, id: u32, op: &Op) -> Request {
+fn request(scenario: &Scenario, id: u64, op: &Op) -> Request {
     let op_of = op.kind.of_model();
     if let OpKind::Truncate { size } = op.kind {
         return Request { id, op: op_of, pos: size, len: 0, fails: None };

@@ -274,8 +274,8 @@ impl Crowd {
     pub(crate) fn next(&self, task: u32, number: u32) -> Option<(Request, bool)> {
         let Workload { writers, storers, fallocators, bs, chunk, file, .. } = self.workload;
         let request = |op, pos, len| {
-            // Names of what is written: unique while a task does less than 2^22 operations an epoch.
-            let id = 1 + task + (number << 10);
+            // Names of what is written: unique while there are at most 1024 tasks.
+            let id = 1 + u64::from(task) + (u64::from(number) << 10);
             Request { id, op, pos, len, fails: None }
         };
         if task < writers + storers {

@@ -17,9 +17,9 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct Truth {
     now: Content,
     /// Changes of many bytes under way: range and what was there, by operation and first byte.
-    changes: BTreeMap<(u32, u64), (u64, u64, Content)>,
+    changes: BTreeMap<(u64, u64), (u64, u64, Content)>,
     /// Reads under way: range and everything it has been since they looked, by operation and folio.
-    reads: BTreeMap<(u32, u32), (u64, u64, Vec<Content>)>,
+    reads: BTreeMap<(u64, u32), (u64, u64, Vec<Content>)>,
     /// Blocks that a short write in buffer_head order has left reserved.
     reserved_only: BTreeSet<u32>,
 }
@@ -48,13 +48,13 @@ impl Truth {
     }
 
     /// A punch of `lo..hi` has unmapped its range.
-    pub(crate) fn begin_hole(&mut self, op: u32, lo: u64, hi: u64) {
+    pub(crate) fn begin_hole(&mut self, op: u64, lo: u64, hi: u64) {
         self.begin_change(op, lo, hi);
         self.write(lo, hi, Origin::Zero);
     }
 
     /// A collapse has unmapped the file from `lo` on: the bytes from `hi` up to `size` move down to it.
-    pub(crate) fn begin_collapse(&mut self, op: u32, lo: u64, hi: u64, size: u64) {
+    pub(crate) fn begin_collapse(&mut self, op: u64, lo: u64, hi: u64, size: u64) {
         self.begin_change(op, lo, size);
         let mut moved = Content::default();
         moved.copy(lo, &self.now, hi, size - hi);
@@ -65,7 +65,7 @@ impl Truth {
     }
 
     /// An insertion has unmapped the file from `lo` on: the bytes up to `size` move up by `len`.
-    pub(crate) fn begin_insert(&mut self, op: u32, lo: u64, len: u64, size: u64) {
+    pub(crate) fn begin_insert(&mut self, op: u64, lo: u64, len: u64, size: u64) {
         self.begin_change(op, lo, size);
         let mut moved = Content::default();
         moved.copy(lo + len, &self.now, lo, size - lo);
@@ -75,25 +75,25 @@ impl Truth {
     }
 
     /// The bytes `lo..hi` of a direct write that begins at `start` reach the medium.
-    pub(crate) fn begin_direct(&mut self, op: u32, start: u64, lo: u64, hi: u64) {
+    pub(crate) fn begin_direct(&mut self, op: u64, start: u64, lo: u64, hi: u64) {
         self.begin_change(op, lo, hi);
-        self.write(lo, hi, Origin::Write { id: op, offset: lo - start });
+        self.write(lo, hi, Origin::write(op, lo - start));
     }
 
     /// From here until it ends, operation `op` may show the old bytes of `lo..hi` or the new ones.
-    fn begin_change(&mut self, op: u32, lo: u64, hi: u64) {
+    fn begin_change(&mut self, op: u64, lo: u64, hi: u64) {
         let mut old = Content::default();
         old.copy(lo, &self.now, lo, hi - lo);
         self.changes.insert((op, lo), (lo, hi, old));
     }
 
     /// The change is done: the old bytes must not be seen any more by who looks from now on.
-    pub(crate) fn end_change(&mut self, op: u32) {
+    pub(crate) fn end_change(&mut self, op: u64) {
         self.changes.retain(|(of, _), _| *of != op);
     }
 
     /// The change came to nothing.
-    pub(crate) fn undo_change(&mut self, op: u32) {
+    pub(crate) fn undo_change(&mut self, op: u64) {
         let undone: Vec<_> =
             self.changes.extract_if(.., |(of, _), _| *of == op).map(|(_, change)| change).collect();
         for (lo, hi, old) in undone {
@@ -157,13 +157,13 @@ impl Truth {
     }
 
     /// A read of `lo..hi` has looked the folio up; the first look of one read counts.
-    pub(crate) fn begin_read(&mut self, read: (u32, u32), lo: u64, hi: u64) {
+    pub(crate) fn begin_read(&mut self, read: (u64, u32), lo: u64, hi: u64) {
         let allowed = self.allowed_now(lo, hi);
         self.reads.entry(read).or_insert((lo, hi, allowed));
     }
 
     /// The read has copied `got`: the first byte that nobody wrote there.
-    pub(crate) fn end_read(&mut self, read: (u32, u32), got: &Content) -> Option<Seen> {
+    pub(crate) fn end_read(&mut self, read: (u64, u32), got: &Content) -> Option<Seen> {
         let (lo, hi, allowed) = self.reads.remove(&read)?;
         compare(&allowed, got, lo, hi)
     }
@@ -202,7 +202,7 @@ pub(super) fn truth_at_start(setup: &Setup) -> Truth {
     for blocks in setup.file.written.iter().chain(&setup.file.dirty) {
         let (lo, hi) = setup.geometry.bytes_of(*blocks);
         let hi = hi.min(setup.file.size);
-        now.set(lo, hi, Origin::Write { id: 0, offset: lo });
+        now.set(lo, hi, Origin::write(0, lo));
     }
     Truth { now, ..Truth::default() }
 }
@@ -257,7 +257,7 @@ mod tests {
 
     #[test]
     fn bytes_move_with_a_collapse_and_with_an_insertion() {
-        let at = |offset| Some(Origin::Write { id: 0, offset });
+        let at = |offset| Some(Origin::write(0, offset));
         let mut t = truth();
         t.begin_collapse(1, 10, 30, 100);
         assert_eq!((t.now.get(9), t.now.get(10), t.now.get(79)), (at(9), at(30), at(99)));
@@ -282,7 +282,7 @@ mod tests {
         let mut t = truth();
         t.resize(100, 40);
         t.resize(40, 60);
-        assert_eq!(t.now.get(39), Some(Origin::Write { id: 0, offset: 39 }));
+        assert_eq!(t.now.get(39), Some(Origin::write(0, 39)));
         assert_eq!((t.now.get(40), t.now.get(60)), (Some(Origin::Zero), None));
     }
 

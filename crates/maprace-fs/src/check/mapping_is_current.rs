@@ -1,5 +1,6 @@
 //! A folio is modified under a mapping only if the mapping still is what the layer says: asked where
-//! the cookie has just been found right, so a break means that something changed undated.
+//! the mapping has just been found valid, at a sequence, so a break means that something changed undated
+//! or that what is stale was taken for valid.
 
 use super::{Broken, Checker};
 use crate::Status;
@@ -9,6 +10,7 @@ use maprace_extent::Blocks;
 pub(crate) fn mapping_is_current<L: Layer>(
     layer: &L,
     map: &Mapping,
+    sequence: u64,
     blocks: Blocks,
 ) -> Option<Broken> {
     // Somebody inside the layer has not finished, nor dated, what he changes.
@@ -16,7 +18,7 @@ pub(crate) fn mapping_is_current<L: Layer>(
         return None;
     }
     let differs = |lblk: &u32| {
-        let now = layer.place_of(*lblk);
+        let Some(now) = layer.place_if_settled(*lblk) else { return false };
         match map.status {
             Status::Hole => now.is_some(),
             Status::Delalloc => !layer.is_reserved(*lblk),
@@ -24,5 +26,8 @@ pub(crate) fn mapping_is_current<L: Layer>(
             Status::Mapped => now != map.pblk_of(*lblk).map(|pblk| (pblk, true)),
         }
     };
-    blocks.iter().find(differs).map(|lblk| Broken::at(Checker::MappingIsCurrent, lblk))
+    let lblk = blocks.iter().find(differs)?;
+    // On threads it may have changed since it was found valid: then it is dated by now, or being.
+    let is_dated = layer.sequence_now().is_some_and(|now| now != sequence);
+    (layer.is_settled() && !is_dated).then(|| Broken::at(Checker::MappingIsCurrent, lblk))
 }

@@ -1,0 +1,1 @@
+//! A served file beside a vector of bytes, and what its roles do to the page cache.
