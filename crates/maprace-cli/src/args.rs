@@ -3,6 +3,7 @@
 //! [`plan`]: crate::plan
 
 use crate::costs::{CalibrateArgs, CostsArgs};
+use crate::device::DeviceArgs;
 use crate::help;
 use crate::media::MediaArgs;
 use crate::values::{self, Setting};
@@ -101,6 +102,9 @@ pub(crate) enum Command {
     /// Measure what the model's steps cost on this machine, as a table of costs
     #[command(after_help = help::CALIBRATE)]
     Calibrate(CalibrateArgs),
+    /// Give this machine a block device with a medium's latency; list, change and delete such devices
+    #[command(after_help = help::DEVICE)]
+    Device(DeviceArgs),
     /// List the layers that --layer knows
     #[command(after_help = help::LAYERS)]
     Layers,

@@ -59,6 +59,9 @@ pub(crate) enum Failure {
     /// A picture that cannot be drawn.
     #[error("cannot draw it: {0}")]
     Plot(String),
+    /// A device that cannot be had, or cannot be asked.
+    #[error("{0}")]
+    Device(String),
     /// Ctrl-C, where there is nothing to show of what was done.
     #[error("interrupted: nothing was written")]
     Interrupted,

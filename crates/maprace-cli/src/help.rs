@@ -166,6 +166,58 @@ what the clock costs. These are costs of the model, not of a kernel.
 
 Exit codes: 0, or 2 if the table cannot be written or Ctrl-C ended it; then no file is.";
 
+/// `device`, and those of its commands that need no examples of their own.
+pub(crate) const DEVICE: &str = "\
+Examples:
+  maprace device doctor                                what is in the way?
+  maprace device add --media nvme-tlc-dc --size 8G     /dev/ublkb0, say
+  maprace device list
+  maprace device stats 0 --watch 1
+  maprace device set 0 --media hdd-7200                while it is used
+  maprace device fault 0 bad 1M..2M --until-written
+  maprace device recover --all                         processes have died: go on
+  maprace device del 0
+  maprace device gc                                    remove what dead processes left
+
+Devices need Linux 6.5 or newer with the module ublk_drv, and root. The registry is /run/maprace, for
+others $XDG_RUNTIME_DIR/maprace, or MAPRACE_RUN_DIR.
+
+Exit codes: 0 done, and of `doctor` all is well, 1 `doctor` found something, 2 bad input or it could
+not be done.";
+
+/// `device add`.
+pub(crate) const DEVICE_ADD: &str = "\
+Examples:
+  maprace device add                                   1 GiB of memory, no latency
+  maprace device add --media nvme-tlc-dc --size 64G
+  maprace device add --media ./mine.toml --data /var/tmp/disk.img --size 1T
+  maprace device add --media pmem-dcpmm100-6x --dilate auto
+  maprace device add --media null --queues 4           what does the way alone cost?
+  maprace device add --media nvme-tlc-dc --backend fs --order iomap --protocol v6.8
+  maprace device add --media hdd-7200 --foreground     until Ctrl-C
+
+When it is added, it is measured what this machine takes at least: its floor. A medium that is faster is
+refused, unless its time is made to pass slower (--dilate) or --floor-limited takes it as it is. An fs
+device starts empty, with blocks of 4096 bytes, and cannot be recovered.
+
+Exit codes: 0 it can be used, 2 bad input or it could not be had; then nothing of it is left.";
+
+/// `device fault`.
+pub(crate) const DEVICE_FAULT: &str = "\
+Examples:
+  maprace device fault 0 bad 1M..2M                    reads of these bytes fail with EIO
+  maprace device fault 0 bad 0..4K --until-written     until they are written
+  maprace device fault 0 rate 0.001 --on write
+  maprace device fault 0 stick 1G..                    what touches them hangs
+  maprace device fault 0 release                       and goes on
+  maprace device fault 0 list --json
+  maprace device fault 0 clear
+
+Whether a request fails by chance depends on the device's seed alone. Faults end with the device's
+process.
+
+Exit codes: 0 done, 2 bad input or it could not be done.";
+
 /// `layers`.
 pub(crate) const LAYERS: &str = "\
 Examples:

@@ -21,6 +21,7 @@ mod answer;
 mod args;
 mod compare;
 mod costs;
+mod device;
 mod explain;
 mod explore;
 mod failure;
@@ -44,6 +45,10 @@ mod terminal;
 mod trace;
 mod values;
 
+#[cfg(feature = "ublk")]
+#[doc(hidden)] // Not for use: what tests put in the kernel's place.
+pub use crate::device::devices;
+
 use crate::answer::Answer;
 use crate::layers::Layers;
 use crate::terminal::Terminal;
@@ -55,6 +60,8 @@ use std::process::ExitCode;
 #[derive(Debug)]
 pub struct Maprace {
     layers: Layers,
+    #[cfg(feature = "ublk")]
+    devices: std::sync::Arc<dyn devices::Devices>,
 }
 
 impl Default for Maprace {
@@ -66,13 +73,26 @@ impl Default for Maprace {
 impl Maprace {
     /// With the built-in layers.
     pub fn new() -> Maprace {
-        Maprace { layers: Layers::builtin() }
+        Maprace {
+            layers: Layers::builtin(),
+            #[cfg(feature = "ublk")]
+            devices: std::sync::Arc::new(device::kernel::Kernel),
+        }
     }
 
     /// Adds a layer under a name that every command then knows. The last of two with one name counts.
     #[must_use]
     pub fn layer<K: AnyLayer + 'static>(mut self, name: &str, make: impl Fn() -> K) -> Maprace {
         self.layers.add(name, make());
+        self
+    }
+
+    /// Puts something in the place of the kernel's devices.
+    #[cfg(feature = "ublk")]
+    #[doc(hidden)] // For tests.
+    #[must_use]
+    pub fn devices(mut self, devices: impl devices::Devices + 'static) -> Maprace {
+        self.devices = std::sync::Arc::new(devices);
         self
     }
 
@@ -85,6 +105,8 @@ impl Maprace {
     pub fn run_as<T: Into<OsString>>(self, words: impl IntoIterator<Item = T>) -> u8 {
         let words: Vec<OsString> = words.into_iter().map(Into::into).collect();
         let terminal = Terminal::found(&words);
+        #[cfg(feature = "ublk")]
+        let terminal = terminal.with_devices(self.devices);
         let Answer { text, errors, code } = answer::answer(&self.layers, &terminal, words);
         terminal::write(&terminal.program, &text, &errors, code)
     }

@@ -1,6 +1,6 @@
 //! The world outside: what is a terminal, what the environment asks for, how an answer is written.
 //!
-//! The environment is read in [`Terminal::found`] and nowhere else.
+//! The environment is read in [`Terminal::found`], and what it calls here, and nowhere else.
 
 use crate::args::{Progress, When};
 use clap::ColorChoice;
@@ -8,6 +8,37 @@ use maprace_scenario::{Paint, quoted};
 use std::ffi::{OsStr, OsString};
 use std::io::{IsTerminal, Write};
 use std::path::Path;
+#[cfg(feature = "ublk")]
+use std::path::PathBuf;
+
+/// Where devices are kept, and whom they are asked of.
+#[cfg(feature = "ublk")]
+#[derive(Clone, Debug)]
+pub(crate) struct Surroundings {
+    /// `MAPRACE_RUN_DIR`: the registry of devices.
+    pub(crate) run_dir: Option<PathBuf>,
+    /// `XDG_RUNTIME_DIR`.
+    pub(crate) user_run_dir: Option<PathBuf>,
+    /// `MAPRACE_DEVICE_DIE_AT`: a step of a daemon's start.
+    pub(crate) die_at: Option<String>,
+    /// The kernel's devices.
+    pub(crate) devices: std::sync::Arc<dyn crate::device::devices::Devices>,
+}
+
+#[cfg(feature = "ublk")]
+impl Surroundings {
+    fn found() -> Surroundings {
+        let path = |name: &str| {
+            std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
+        };
+        Surroundings {
+            run_dir: path("MAPRACE_RUN_DIR"),
+            user_run_dir: path("XDG_RUNTIME_DIR"),
+            die_at: std::env::var("MAPRACE_DEVICE_DIE_AT").ok(),
+            devices: std::sync::Arc::new(crate::device::kernel::Kernel),
+        }
+    }
+}
 
 /// What the program was started in.
 #[derive(Debug)]
@@ -24,6 +55,8 @@ pub(crate) struct Terminal {
     pub(crate) wants_backtrace: bool,
     /// What `--color` says, before anything else is parsed: help has colours too.
     color: Option<When>,
+    #[cfg(feature = "ublk")]
+    pub(crate) surroundings: Surroundings,
 }
 
 impl Terminal {
@@ -40,7 +73,19 @@ impl Terminal {
             no_color: std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()),
             wants_backtrace: std::env::var_os("RUST_BACKTRACE").is_some_and(|value| value != "0"),
             color: typed_color(words),
+            #[cfg(feature = "ublk")]
+            surroundings: Surroundings::found(),
         }
+    }
+
+    /// The same, asking these for devices.
+    #[cfg(feature = "ublk")]
+    pub(crate) fn with_devices(
+        mut self,
+        devices: std::sync::Arc<dyn crate::device::devices::Devices>,
+    ) -> Terminal {
+        self.surroundings.devices = devices;
+        self
     }
 
     /// Whether and how output is coloured.
@@ -78,6 +123,8 @@ impl Terminal {
             no_color: false,
             wants_backtrace: false,
             color: None,
+            #[cfg(feature = "ublk")]
+            surroundings: Surroundings::found(),
         }
     }
 }

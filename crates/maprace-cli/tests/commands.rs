@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-const COMMANDS: [&str; 14] = [
+const COMMANDS: [&str; 15] = [
     "compare",
     "explore",
     "ablate",
@@ -16,6 +16,7 @@ const COMMANDS: [&str; 14] = [
     "media",
     "costs",
     "calibrate",
+    "device",
     "layers",
     "protocols",
     "completions",
@@ -209,6 +210,24 @@ fn bad_input_of_every_kind_gets_one_line() {
         assert!(error.ends_with('\n') && error.lines().count() == 1, "{words:?}: {error}");
         assert!(error.len() < 700, "{words:?}: {} bytes", error.len());
     }
+}
+
+/// Whoever has no libclang is told what is missing, and that it is no more than that.
+#[cfg(not(feature = "ublk"))]
+#[test]
+fn devices_need_a_feature_which_says_how_to_get_it() {
+    for words in [&["device", "list"][..], &["device", "add", "--media", "ram"]] {
+        let output = run(words);
+        let error = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{error}");
+        assert_eq!(
+            error,
+            "maprace: device: this program was built without the feature `ublk`, which needs the \
+             package libclang-dev: install it, then \
+             `cargo run --release --features ublk -- device ...`\n"
+        );
+    }
+    printed(&["device", "add", "--help"], 0);
 }
 
 #[test]
