@@ -1,4 +1,4 @@
-//! What developers and CI run: `ci`, `tidy`, `bench`.
+//! What developers and CI run: `ci`, `tidy`, `bench`, `lab`.
 //!
 //! A new job is one variant of [`Command`], one module with a `run` function and one arm in
 //! [`main`]. Jobs that boot something belong in a package of their own under `tools/`.
@@ -7,6 +7,7 @@
 
 mod bench;
 mod ci;
+mod lab;
 mod tidy;
 mod workspace;
 
@@ -26,7 +27,8 @@ use crate::workspace::Workspace;
         cargo xtask ci               everything CI checks, in the same order\n  \
         cargo xtask ci --only test   one stage\n  \
         cargo xtask tidy --fix       rewrite what is generated, then check the house rules\n  \
-        cargo xtask bench            measure, into docs/runs"
+        cargo xtask bench            measure, into docs/runs\n  \
+        cargo xtask lab --help       kernels in QEMU: run a command on one, prove the device on all"
 )]
 struct Cli {
     /// The job.
@@ -43,6 +45,8 @@ enum Command {
     Tidy(tidy::Args),
     /// Measure, and keep the figures with their machine in docs/runs
     Bench(bench::Args),
+    /// Boot stock kernels in QEMU, and prove the device on them
+    Lab(lab::Args),
 }
 
 /// Runs one job; exit code 0 when it passed, 1 when it found something, 2 when it could not run.
@@ -52,6 +56,7 @@ fn main() -> ExitCode {
         Command::Ci(args) => ci::run(args, &workspace),
         Command::Tidy(args) => tidy::run(args, &workspace),
         Command::Bench(args) => bench::run(args, &workspace),
+        Command::Lab(args) => lab::run(args, &workspace),
     });
     match passed {
         Ok(true) => ExitCode::SUCCESS,

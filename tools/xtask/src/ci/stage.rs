@@ -2,11 +2,12 @@
 
 use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use cargo_metadata::{Metadata, TargetKind};
 use clap::ValueEnum;
 
 use super::own_layer;
+use crate::lab;
 use crate::tidy;
 use crate::workspace::Workspace;
 
@@ -31,6 +32,8 @@ pub(super) enum Stage {
     OwnLayer,
     /// The report in a browser.
     Browser,
+    /// The device on real kernels.
+    Lab,
 }
 
 /// How a stage that did not fail ended.
@@ -44,7 +47,7 @@ pub(super) enum Outcome {
 
 impl Stage {
     /// All of them, in the order they run: what fails fastest comes first.
-    pub(super) const ALL: [Self; 9] = [
+    pub(super) const ALL: [Self; 10] = [
         Self::Fmt,
         Self::Tidy,
         Self::Clippy,
@@ -54,6 +57,7 @@ impl Stage {
         Self::Bench,
         Self::OwnLayer,
         Self::Browser,
+        Self::Lab,
     ];
 
     /// The name `--only` takes.
@@ -68,6 +72,7 @@ impl Stage {
             Self::Bench => "bench",
             Self::OwnLayer => "own-layer",
             Self::Browser => "browser",
+            Self::Lab => "lab",
         }
     }
 
@@ -85,6 +90,7 @@ impl Stage {
             Self::Browser => {
                 "the report opens in a headless Chromium, can be used, and asks for nothing"
             }
+            Self::Lab => "the device works on stock kernels in QEMU (cargo xtask lab smoke)",
         }
     }
 
@@ -134,7 +140,26 @@ impl Stage {
                 cargo(workspace, line, &[])?;
                 cargo(workspace, "test --package maprace-tests --test browser --release", &[])
             }
+            Self::Lab => {
+                let words = format!("{} smoke --keep-going", lab::CARGO.join(" "));
+                println!("$ cargo {words}");
+                let mut smoke = lab::command(workspace);
+                let status = smoke.args(["smoke", "--keep-going"]).status();
+                of_lab(status.context("cargo cannot be started")?.code())
+            }
         }
+    }
+}
+
+/// What the lab's exit status means: it tells a skip from a pass itself.
+fn of_lab(code: Option<i32>) -> Result<Outcome> {
+    match code {
+        Some(0) => Ok(Outcome::Passed),
+        Some(3) => {
+            Ok(Outcome::Skipped("the lab could not try all; the lines above say why".to_owned()))
+        }
+        Some(code) => bail!("the lab ended with {code}"),
+        None => bail!("the lab was killed"),
     }
 }
 
@@ -193,6 +218,15 @@ mod tests {
             .collect();
         let listed: Vec<&str> = Stage::ALL.iter().map(|stage| stage.name()).collect();
         assert_eq!(names, listed);
+    }
+
+    #[test]
+    fn the_lab_says_by_its_status_whether_it_passed_or_skipped() {
+        assert_eq!(of_lab(Some(0)).unwrap(), Outcome::Passed);
+        assert!(matches!(of_lab(Some(3)).unwrap(), Outcome::Skipped(_)));
+        for code in [Some(1), Some(2), Some(130), None] {
+            assert!(of_lab(code).is_err(), "{code:?}");
+        }
     }
 
     #[test]

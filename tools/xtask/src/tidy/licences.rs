@@ -18,6 +18,8 @@ const ALLOWED: &[&str] = &[
     "ISC",
     "MIT",
     "MIT-0",
+    // Its terms end at its own files. `bitmaps`, which libublk uses unchanged.
+    "MPL-2.0+",
     "Unicode-3.0",
     "Unlicense",
     "Zlib",
