@@ -34,6 +34,8 @@ pub(crate) mod kernel;
 #[cfg(feature = "ublk")]
 mod page;
 #[cfg(feature = "ublk")]
+mod prober;
+#[cfg(feature = "ublk")]
 mod process;
 #[cfg(feature = "ublk")]
 mod registry;
@@ -89,5 +91,6 @@ pub(crate) fn run(context: &Context<'_>, args: DeviceArgs) -> Result<Answer, Fai
         DeviceCommand::Features { json: JsonArgs { json } } => commands::features(&host, json),
         DeviceCommand::Doctor { json: JsonArgs { json } } => commands::doctor(&host, json),
         DeviceCommand::Serve => daemon::main(&host).map(|()| Answer::default()),
+        DeviceCommand::Measure { target } => prober::main(&target).map(|()| Answer::default()),
     }
 }

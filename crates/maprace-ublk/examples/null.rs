@@ -6,6 +6,7 @@
 #![allow(clippy::print_stdout, reason = "an example talks to who starts it")]
 
 use maprace_media::Profile;
+use maprace_ublk::prober::{self, Prober, Target};
 use maprace_ublk::raw::{Memory, Null};
 use maprace_ublk::{Attributes, Backend, Partitions, Plan, Timing, Waiting, device, doctor};
 use std::path::Path;
@@ -42,6 +43,7 @@ fn plan(id: Option<u32>, queues: u16, depth: u16, wait_us: u16) -> Result<Plan, 
         waiting: Waiting::Hybrid,
         timing: Timing { profile, seed: 1, dilate: 1 },
         floor: None,
+        prober: Prober { program: std::env::current_exe()?, arguments: vec!["measure".into()] },
     })
 }
 
@@ -66,6 +68,11 @@ fn main() -> Result<(), Failure> {
         "recover" => {
             let plan = plan(Some(number(2, 0)?.into()), number(3, 1)?, 128, 0)?;
             device::recover(plan, content(&arguments[1])?, &mut told)
+        }
+        "measure" => {
+            let target =
+                Target::from_arguments(&arguments[1..]).ok_or("measure PATH SIZE STATE")?;
+            return Ok(prober::main(&target, std::io::stdin().lock(), std::io::stdout())?);
         }
         "del" => return Ok(doctor::remove(number(1, 0)?.into(), Duration::from_secs(10))?),
         "cycles" => {

@@ -8,9 +8,16 @@
 //! slowly, and it is not any median: where somebody else had the processors it is milliseconds. So it is
 //! taken in several short rounds, after enough waits for the queue to have learnt its margin, and a round
 //! that contradicts itself or the floor is not cut to size but measured again.
+//!
+//! It is not the server that measures but a process that it starts ([`prober`]): a process that is killed
+//! while it waits for a read of the device that it serves itself never ends, since nobody else answers
+//! that read, and keeps the device from being deleted.
+
+pub mod prober;
 
 use crate::Floor;
 use maprace_media::Profile;
+use prober::Target;
 use rustix::fs::{FallocateFlags, Mode, OFlags};
 use std::io;
 use std::os::fd::OwnedFd;
@@ -44,20 +51,16 @@ const CREDIT_PATIENCE: Duration = Duration::from_millis(100);
 /// More than so many floors of a read are not the doing of a processor that wakes up.
 const CREDIT_FLOORS: u64 = 4;
 
-/// Measures on the block device at `path`, which has `size` bytes. On a `fresh` one it also writes, and
-/// gives back what it wrote. `wait` sets what every request waits for, in ns.
-pub(crate) fn floor(
-    path: &str,
-    size: u64,
-    fresh: bool,
-    wait: &mut dyn FnMut(u64) -> io::Result<()>,
-) -> io::Result<Floor> {
+/// Measures; on a fresh device it also writes, and gives back what it wrote. `wait` sets what every
+/// request waits for, in ns.
+fn floor(target: &Target, wait: &mut dyn FnMut(u64) -> io::Result<()>) -> io::Result<Floor> {
+    let Target { path, size, is_fresh } = target;
     let mut flags = OFlags::DIRECT | OFlags::CLOEXEC;
-    flags |= if fresh { OFlags::RDWR } else { OFlags::RDONLY };
-    let file = rustix::fs::open(path, flags, Mode::empty())?;
+    flags |= if *is_fresh { OFlags::RDWR } else { OFlags::RDONLY };
+    let file = rustix::fs::open(path.as_str(), flags, Mode::empty())?;
     let mut memory = vec![0_u8; 2 * BYTES];
     let skip = memory.as_ptr().align_offset(BYTES);
-    let bytes = BYTES.min(usize::try_from(size).unwrap_or(BYTES));
+    let bytes = BYTES.min(usize::try_from(*size).unwrap_or(BYTES));
     let buffer = &mut memory[skip..skip + bytes];
     let last = size - u64::try_from(bytes).expect("a page");
 
@@ -65,7 +68,7 @@ pub(crate) fn floor(
     let mut reads =
         times(ROUNDS, PATIENCE, || rustix::io::pread(&file, &mut *buffer, 0).map(drop))?;
     let read_ns = percentile(&mut reads, 10);
-    let write_ns = if fresh { writes(&file, buffer, last)? } else { read_ns };
+    let write_ns = if *is_fresh { writes(&file, buffer, last)? } else { read_ns };
     wait(WAIT_NS)?;
     let mut read = || rustix::io::pread(&file, &mut *buffer, 0).map(drop);
     let credit = times(WARM_UP, CREDIT_PATIENCE, &mut read).and_then(|_| {

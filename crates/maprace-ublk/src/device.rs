@@ -19,6 +19,7 @@ mod threads;
 pub use mounts::private_mounts;
 pub(crate) use node::holders;
 
+use crate::calibrate::prober::{self, Target};
 use crate::desk::{self, Desks, Post};
 use crate::libublk::{Device, Queue, Shape};
 use crate::queue::{self, QueueSetup};
@@ -370,7 +371,9 @@ fn measure(path: &str, plan: &Plan, desks: &Desks, way: Way) -> Result<Floor, Er
         let timing = Timing { profile, seed: 0, dilate: 1 };
         desks.set_timing(&timing).map_err(std::io::Error::other)
     };
-    calibrate::floor(path, plan.attributes.size, way == Way::New, &mut wait)
+    let size = plan.attributes.size;
+    let target = Target { path: path.to_owned(), size, is_fresh: way == Way::New };
+    prober::ask(&plan.prober, &target, &mut wait)
         .map_err(|source| Error::Io { what: "measuring the floor", source })
 }
 

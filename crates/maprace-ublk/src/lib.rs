@@ -33,6 +33,7 @@ mod waiting;
 
 pub use attributes::{Attributes, RANGE_BYTES_MAX, SECTOR, SizeError};
 pub use backend::{Answer, Backend, Finish, Service, Timed};
+pub use calibrate::prober;
 pub use io::{Io, Op, Outcome, Tag};
 pub use plan::{Floor, Partitions, Plan, Timing, Waiting};
 pub use stats::{Counts, Percentiles, Stats};

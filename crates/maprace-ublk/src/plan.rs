@@ -1,6 +1,7 @@
-//! What a device is asked to be. Plain data: it is kept in the registry and read back by `recover`.
+//! What a device is asked to be. Plain data.
 
 use crate::Attributes;
+use crate::prober::Prober;
 use maprace_media::Profile;
 use serde::{Deserialize, Serialize};
 
@@ -79,4 +80,6 @@ pub struct Plan {
     pub timing: Timing,
     /// Known from an earlier run: not measured again.
     pub floor: Option<Floor>,
+    /// What measures it otherwise.
+    pub prober: Prober,
 }

@@ -82,6 +82,12 @@ pub(crate) enum DeviceCommand {
     /// Serve a device; its order comes on standard input, its reports go to standard output
     #[command(hide = true)]
     Serve,
+    /// Measure the floor of a device that another process serves
+    #[command(hide = true)]
+    Measure {
+        /// As the process that serves it wrote them
+        target: Vec<String>,
+    },
 }
 
 /// Whether JSON is printed.

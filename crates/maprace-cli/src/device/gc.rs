@@ -108,6 +108,12 @@ pub(crate) fn gc(host: &Host<'_>, all: bool, json: bool) -> Result<Answer, Failu
     let (mut removed, mut kept, mut errors) = (Vec::new(), Vec::new(), Vec::new());
     for found in host.registry.all()? {
         let id = found.id;
+        if let Some(owner) = hanging(&found) {
+            errors.push(format!(
+                "device {id}: its process {owner} was killed and hangs in the kernel"
+            ));
+            continue;
+        }
         let known = known(&found, &kernel);
         let (device, why) = match judge(&known, all) {
             Verdict::Alive => continue,
@@ -132,6 +138,15 @@ pub(crate) fn gc(host: &Host<'_>, all: bool, json: bool) -> Result<Answer, Failu
         answer.code = BAD_INPUT;
     }
     Ok(answer)
+}
+
+/// The process of an entry, if it has been killed and does not end however long it is waited for.
+fn hanging(found: &Found) -> Option<u32> {
+    let owner = &found.entry.as_ref()?.owner;
+    let hangs = owner.lives()
+        && process::is_ending(owner.pid)
+        && !process::is_over(owner, Deadline::after(REMOVAL));
+    hangs.then_some(owner.pid)
 }
 
 fn known<'k>(found: &Found, kernel: &'k [KernelDevice]) -> Known<'k> {

@@ -246,6 +246,7 @@ impl Spec {
             waiting: self.waiting,
             timing,
             floor,
+            prober: super::prober::own()?,
         })
     }
 

@@ -1,6 +1,7 @@
 //! Plans that cannot be, and a machine without a driver.
 
 use super::*;
+use crate::prober::Prober;
 use crate::{Answer, Attributes, Bell, Io, Service, Tag, Timed, Waiting};
 
 #[derive(Debug)]
@@ -46,6 +47,7 @@ fn plan() -> Plan {
         waiting: Waiting::Hybrid,
         timing: Timing { profile: None, seed: 1, dilate: 1 },
         floor: None,
+        prober: Prober { program: "/nowhere".into(), arguments: Vec::new() },
     }
 }
 
