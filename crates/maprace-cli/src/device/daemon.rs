@@ -390,8 +390,10 @@ fn fault(typed: &FaultSpec) -> Fault {
 
 /// The hidden command `serve`: takes its order from standard input and reports on standard output.
 pub(crate) fn main(host: &Host<'_>) -> Result<(), Failure> {
-    // A process that was just started leads no group, so this cannot fail.
-    let _ = rustix::process::setsid();
+    // A group of its own: Ctrl-C at the terminal is not for it, and its hangup is ignored. Not a session of
+    // its own: autogroup (`kernel/sched/autogroup.c`) would schedule it apart from whoever uses the device
+    // from here, and a queue that yields would yield to nobody. Fails only if it leads a group already.
+    let _ = rustix::process::setpgid(None, None);
     rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
     let order: Order = serde_json::from_reader(std::io::stdin().lock())
         .map_err(|error| Failure::Device(format!("no order on standard input: {error}")))?;
