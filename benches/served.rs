@@ -7,7 +7,9 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use maprace_fs::ext4::Ext4Kind;
 use maprace_fs::{Content, Errno, Order, Under};
 use maprace_runtime::tasks::Worker;
-use maprace_scenario::{Answered, AnyLayer, Asked, Config, Served, ServedFile, Store, Zeroes};
+use maprace_scenario::{
+    Answered, AnyLayer, Asked, Config, Served, ServedFile, Slots, Store, Zeroes,
+};
 use std::cell::{Cell, RefCell};
 use std::hint::black_box;
 use std::rc::Rc;
@@ -45,8 +47,8 @@ impl Answered for Sink {
 
 struct Queue {
     served: Arc<dyn Served>,
+    slots: Slots,
     worker: Worker,
-    sink: Rc<Sink>,
     next: u64,
 }
 
@@ -60,7 +62,8 @@ impl Queue {
             store: Store::Write,
             zeroes: Zeroes::ZeroRange,
         });
-        Queue { served, worker: Worker::new(Arc::new(|| {})), sink: Rc::default(), next: 0 }
+        let slots = Slots::new(served.clone(), Rc::<Sink>::default());
+        Queue { served, slots, worker: Worker::new(Arc::new(|| {})), next: 0 }
     }
 
     /// The next block of those that are used, in an order that jumps.
@@ -79,7 +82,7 @@ impl Queue {
                 }
                 false => (pos, Asked::Read { pos, len: BLOCK }),
             };
-            self.served.clone().start(&self.worker, token, asked, self.sink.clone());
+            self.slots.start(&self.worker, token, asked);
         }
         let mut now_ns = 0;
         while let Some(next_ns) = self.worker.run(now_ns) {

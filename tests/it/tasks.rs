@@ -8,9 +8,9 @@ use maprace_fs::ext4::{Ext4, Ext4Kind};
 use maprace_fs::{Broken, Checker, Inode, LayerKind, Log, Op, Request};
 use maprace_runtime::tasks::{self, Tasks, Worker};
 use maprace_scenario::{Config, Plan, catalogue};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Barrier};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 type File = Arc<Inode<Ext4<Tasks>>>;
 
@@ -25,20 +25,15 @@ const NEVER: Duration = Duration::from_secs(60);
 
 /// Runs what `start` starts, and what that starts, to its end on this thread.
 fn run(start: impl FnOnce(&Worker)) {
-    let (thread, rung) = (std::thread::current(), Arc::new(AtomicBool::new(false)));
-    let bell = rung.clone();
+    // One ring is kept, however often it rings.
+    let (bell, rung) = sync_channel(1);
     let worker = Worker::new(Arc::new(move || {
-        bell.store(true, Ordering::SeqCst);
-        thread.unpark();
+        let _ = bell.try_send(());
     }));
     start(&worker);
     while !worker.run_ahead() {
-        let silent = Instant::now();
-        // Parking may end without a ring: the token of a ring that was seen before is still there.
-        while !rung.swap(false, Ordering::SeqCst) {
-            std::thread::park_timeout(NEVER);
-            assert!(silent.elapsed() < NEVER, "{} tasks wait for ever", worker.live());
-        }
+        let woken = rung.recv_timeout(NEVER);
+        assert!(woken.is_ok(), "{} tasks wait for ever", worker.live());
     }
 }
 

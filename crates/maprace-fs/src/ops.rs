@@ -32,7 +32,7 @@ macro_rules! operations {
                 /// Loads through a shared mapping, page by page.
                 MmapRead "mmap_read" quiet "mmap_read" => inode.mmap_read(request.pos, request.end()).await;
                 /// `write(2)` with O_DIRECT.
-                DioWrite "dio_write" io "ext4_dio_write_iter" => inode.direct_write(request.write(user)).await;
+                DioWrite "dio_write" io "ext4_dio_write_iter" => Box::pin(inode.direct_write(request.write(user))).await;
                 /// `fallocate(2)`, mode 0.
                 Fallocate "fallocate" quiet "fallocate" => inode.fallocate(request.pos, request.end()).await;
                 /// `fallocate(2)`, `FALLOC_FL_ZERO_RANGE`.
@@ -40,9 +40,9 @@ macro_rules! operations {
                 /// `fallocate(2)`, `FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE`.
                 PunchHole "punch_hole" quiet "punch_hole" => inode.punch_hole(request.id, request.pos, request.end()).await;
                 /// `fallocate(2)`, `FALLOC_FL_COLLAPSE_RANGE`.
-                CollapseRange "collapse_range" io "collapse_range" => inode.collapse_range(request.id, request.pos, request.end()).await;
+                CollapseRange "collapse_range" io "collapse_range" => Box::pin(inode.collapse_range(request.id, request.pos, request.end())).await;
                 /// `fallocate(2)`, `FALLOC_FL_INSERT_RANGE`.
-                InsertRange "insert_range" io "insert_range" => inode.insert_range(request.id, request.pos, request.end()).await;
+                InsertRange "insert_range" io "insert_range" => Box::pin(inode.insert_range(request.id, request.pos, request.end())).await;
                 /// Background writeback; returns at submission, each I/O completes in a task `io_end`.
                 Writeback "writeback" io "writepages" => inode.writeback(inode.folios_of(request)).await;
                 /// Memory pressure: the clean folios of the range leave the page cache.

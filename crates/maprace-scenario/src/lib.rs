@@ -61,7 +61,8 @@ pub use probe::{First, Probed, Symptom, Visibility, probe, symptom};
 pub use range::{BlockRange, ByteRange, Range, RangeError};
 pub use schedule::{Driver, HEADER_KEYS, Item, Mismatch, MismatchKind, Run, Schedule, TaskView};
 pub use served_world::{
-    Answered, Asked, SERVED_BLOCK, SERVED_BYTES_MOST, Served, ServedFile, Store, Written, Zeroes,
+    Answered, Asked, SERVED_BLOCK, SERVED_BYTES_MOST, Served, ServedFile, Slot, Slots, Store,
+    Written, Zeroes,
 };
 pub use shrink::{Shrunk, Trial, shrink};
 pub use sources::{citation, documented};

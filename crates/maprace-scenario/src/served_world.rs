@@ -1,12 +1,15 @@
 //! The served world: one file of the modelled file system, with real bytes, for whoever brings requests.
 //!
-//! Several threads share it, each with a [`Worker`] of the runtime of tasks; a request becomes a task of the
-//! thread that brought it. What the kernel's own threads do, writing back and reclaiming, is done by
+//! Several threads share it, each with a [`Worker`] of the runtime of tasks; a request is answered by a task
+//! of the thread that brought it ([`Slots`]). What the kernel's own threads do, writing back and reclaiming, is done by
 //! tasks too ([`pressure`]). Nothing here knows what a request is to whoever brings it: it has a token.
 //!
 //! Every byte read is compared, as in every world; what is broken is written down and asked for.
 
 mod pressure;
+mod slots;
+
+pub use slots::{Slot, Slots};
 
 use crate::config::Config;
 use maprace_fs::check::check_books;
@@ -125,8 +128,8 @@ pub trait Served: Send + Sync + fmt::Debug {
     /// Takes the bytes of a write to `pos`.
     fn take(&self, pos: u64, bytes: &[u8]) -> Written;
 
-    /// Starts a request as a task of `worker`; `to` is told when it has ended.
-    fn start(self: Arc<Self>, worker: &Worker, token: u64, asked: Asked, to: Rc<dyn Answered>);
+    /// Starts the task of `worker` that answers what `slot` is asked, until that is closed.
+    fn attend(self: Arc<Self>, worker: &Worker, slot: Rc<Slot>);
 
     /// How much the page cache holds, in folios of a block.
     fn cached(&self) -> Cached;
@@ -205,10 +208,12 @@ impl<L: Layer<Rt = Tasks> + Send + Sync> Served for File<L> {
         Written { id, len: bytes.len() as u64, content: Content::real(id, pos, bytes) }
     }
 
-    fn start(self: Arc<Self>, worker: &Worker, token: u64, asked: Asked, to: Rc<dyn Answered>) {
+    fn attend(self: Arc<Self>, worker: &Worker, slot: Rc<Slot>) {
         worker.spawn(async move {
-            let outcome = self.answer(asked).await;
-            to.answered(token, outcome);
+            while let Some((token, asked)) = slot.next().await {
+                let outcome = self.answer(asked).await;
+                slot.answered(token, outcome);
+            }
         });
     }
 
@@ -265,9 +270,9 @@ impl<L: Layer<Rt = Tasks>> File<L> {
                 return self.inode.run_for(request, Some(&mut user)).await.map(|()| user);
             }
             Asked::Write { pos, bytes, durable } => self.write(pos, bytes, durable).await?,
-            Asked::Sync => self.run(Op::Fsync, 0, 0).await?,
-            Asked::Discard { pos, len } => self.punch(pos, len).await?,
-            Asked::Zero { pos, len } => self.zero(pos, len).await?,
+            Asked::Sync => Box::pin(self.run(Op::Fsync, 0, 0)).await?,
+            Asked::Discard { pos, len } => Box::pin(self.punch(pos, len)).await?,
+            Asked::Zero { pos, len } => Box::pin(self.zero(pos, len)).await?,
         }
         Ok(Content::default())
     }

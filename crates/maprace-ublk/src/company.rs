@@ -1,5 +1,4 @@
-//! Whether a queue lets others run before it looks again, where nothing has to be answered at a certain
-//! time.
+//! Whether a queue lets others run before it looks again, where nothing is in flight.
 //!
 //! The driver wakes a queue that sleeps in its ring for each request, also where many are in flight and
 //! whoever sends them shares the processor: two changes of task for one request. A queue that gives the

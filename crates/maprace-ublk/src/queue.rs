@@ -29,6 +29,9 @@ use std::sync::Arc;
 /// `EIO`: what the kernel is told of a medium error.
 const EIO: i32 = 5;
 
+/// What is not due before so long, in ns, leaves time for others.
+const FAR_NS: u64 = 1_000_000;
+
 /// Sets draws of faults without a medium apart; any number will do.
 const FAULT: u64 = 0x0066_6175_6c74;
 
@@ -211,6 +214,7 @@ impl<T: Transport> Loop<T> {
     /// A turn in which requests have their time.
     fn serve(&mut self, had_mail: bool) -> Until {
         let mut now_ns = self.hands.transport.now_ns();
+        let arrived_ns = now_ns;
         let quiet = self.arrivals.is_empty() && !had_mail;
         self.patience.woke(now_ns, self.waited, quiet);
         self.hands.now_ns = now_ns;
@@ -230,6 +234,13 @@ impl<T: Transport> Loop<T> {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
         };
+        let is_idle = self.hands.in_flight == 0 && !self.arrivals.is_empty();
+        if is_idle && first_ns.is_none_or(|first_ns| first_ns > now_ns + FAR_NS) {
+            let until = self.company.until(self.arrivals.len(), arrived_ns, now_ns);
+            if until == Until::Yield {
+                return until;
+            }
+        }
         self.patience.until(now_ns, first_ns, self.hands.in_flight - self.hands.stuck)
     }
 

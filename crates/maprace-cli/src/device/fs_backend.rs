@@ -16,8 +16,8 @@ use maprace_fs::{Content, Errno, Under};
 use maprace_media::Profile;
 use maprace_runtime::tasks::Worker;
 use maprace_scenario::{
-    Answered, AnyLayer, Asked, Config, SERVED_BLOCK, SERVED_BYTES_MOST, Served, ServedFile, Store,
-    Zeroes,
+    Answered, AnyLayer, Asked, Config, SERVED_BLOCK, SERVED_BYTES_MOST, Served, ServedFile, Slots,
+    Store, Zeroes,
 };
 use maprace_ublk::{Answer, Backend, Bell, Finish, Io, Op, Outcome, Service, Tag, Timed, Timing};
 use std::cell::RefCell;
@@ -120,7 +120,9 @@ impl Backend for FsBackend {
             thread.unpark();
         };
         let worker = Worker::new(Arc::new(wake));
-        Box::new(FsService { backend: self, worker, ended: Rc::default(), reads: Vec::new() })
+        let ended = Rc::<Ended>::default();
+        let slots = Slots::new(self.served.clone(), ended.clone());
+        Box::new(FsService { backend: self, worker, slots, ended, reads: Vec::new() })
     }
 
     fn timed(&self) -> Timed {
@@ -141,6 +143,7 @@ impl Backend for FsBackend {
 struct FsService {
     backend: Arc<FsBackend>,
     worker: Worker,
+    slots: Slots,
     ended: Rc<Ended>,
     /// Where the reads in flight begin, by tag.
     reads: Vec<Option<u64>>,
@@ -178,8 +181,7 @@ impl Service for FsService {
             self.reads.resize(at + 1, None);
         }
         self.reads[at] = (io.op == Op::Read).then_some(io.pos);
-        let (asked, ended) = (self.ask(io, buffer), self.ended.clone());
-        self.backend.served.clone().start(&self.worker, tag.0.into(), asked, ended);
+        self.slots.start(&self.worker, tag.0.into(), self.ask(io, buffer));
         Answer::Later
     }
 
@@ -205,6 +207,7 @@ impl Service for FsService {
 /// way of every other queue, and of the end of the inode.
 impl Drop for FsService {
     fn drop(&mut self) {
+        self.slots.close();
         while !self.worker.run_ahead() {
             // Somebody of another queue has what is waited for, and rings.
             std::thread::park_timeout(Duration::from_millis(100));

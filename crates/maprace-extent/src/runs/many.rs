@@ -50,6 +50,27 @@ impl<V: Value> Many<V> {
         self.0.range(..=pos).next_back().map(|(end, head)| head.until(*end))
     }
 
+    /// Gives the run `lo..hi` another value, if there is that run and it stays one of its own; whether.
+    fn replace(&mut self, lo: u64, hi: u64, value: V) -> bool {
+        if self.0.get(&hi).is_none_or(|head| head.start != lo) {
+            return false;
+        }
+        let is_joined = |before: &Head<V>| before.value.continues(lo - before.start, value);
+        if self.0.get(&lo).is_some_and(is_joined) {
+            return false;
+        }
+        let mut from = self.0.range_mut(hi..);
+        let Some((_, head)) = from.next() else { return false };
+        if let Some((_, next)) = from.next()
+            && next.start == hi
+            && value.continues(hi - lo, next.value)
+        {
+            return false;
+        }
+        head.value = value;
+        true
+    }
+
     /// Takes the values of `lo..hi`, which is not empty, away.
     pub(super) fn remove(&mut self, lo: u64, hi: u64) {
         while let Some((end, head)) = self.first_after(lo)
@@ -72,6 +93,9 @@ impl<V: Value> Many<V> {
 
     /// Gives `lo..hi`, which is not empty, values, the first `value`; what was there goes.
     pub(super) fn set(&mut self, lo: u64, hi: u64, value: V) {
+        if self.replace(lo, hi, value) {
+            return;
+        }
         self.remove(lo, hi);
         let mut new = Head { start: lo, value };
         if let Some(before) = self.0.get(&lo).copied()

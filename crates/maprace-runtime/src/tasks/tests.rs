@@ -5,7 +5,8 @@ use crate::{BitLock, RwSem, SemSteps};
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::mpsc::sync_channel;
+use std::time::Duration;
 
 static STEP: Step = Step::new("test");
 static STEPS: SemSteps = crate::sem_steps!("test");
@@ -33,21 +34,15 @@ const NEVER: Duration = Duration::from_secs(60);
 
 /// Runs what `start` starts on this thread to its end; sleeps where only others can go on.
 fn run_thread(start: impl FnOnce(&Worker)) {
-    let me = std::thread::current();
-    let rung = Arc::new(AtomicU64::new(0));
-    let bell = rung.clone();
+    // One ring is kept, however often it rings.
+    let (bell, rung) = sync_channel(1);
     let worker = Worker::new(Arc::new(move || {
-        bell.fetch_add(1, Ordering::SeqCst);
-        me.unpark();
+        let _ = bell.try_send(());
     }));
     start(&worker);
     while !worker.run_ahead() {
-        let silent = Instant::now();
-        // Parking may end without a ring: the token of a ring that was seen before is still there.
-        while rung.swap(0, Ordering::SeqCst) == 0 {
-            std::thread::park_timeout(NEVER);
-            assert!(silent.elapsed() < NEVER, "{} tasks wait for ever", worker.live());
-        }
+        let woken = rung.recv_timeout(NEVER);
+        assert!(woken.is_ok(), "{} tasks wait for ever", worker.live());
     }
 }
 
