@@ -5,8 +5,8 @@ use crate::failure::Failure;
 use crate::layers::Layers;
 use crate::terminal::Terminal;
 use crate::{
-    ablate, compare, costs, device, explain, explore, hunt, lists, media, plan, replay, shell,
-    shrink, values,
+    ablate, compare, costs, device, explain, explore, hunt, lists, load, media, plan, replay,
+    shell, shrink, values,
 };
 use clap::{CommandFactory, FromArgMatches};
 use maprace_scenario::Paint;
@@ -97,6 +97,7 @@ fn run(context: &Context<'_>, typed: LowArgs) -> Result<Answer, Failure> {
         Some(Command::Costs(args)) => costs::run(context, args),
         Some(Command::Calibrate(args)) => costs::calibrate(context, &args),
         Some(Command::Device(args)) => device::run(context, args),
+        Some(Command::Load(args)) => load::run(context, *args),
         Some(Command::Layers) => Ok(lists::layers(context)),
         Some(Command::Protocols) => Ok(lists::protocols(context)),
         Some(Command::Completions { shell }) => Ok(shell::completions(context, shell)),

@@ -5,6 +5,7 @@
 use crate::costs::{CalibrateArgs, CostsArgs};
 use crate::device::DeviceArgs;
 use crate::help;
+use crate::load::LoadArgs;
 use crate::media::MediaArgs;
 use crate::values::{self, Setting};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -105,6 +106,9 @@ pub(crate) enum Command {
     /// Give this machine a block device with a medium's latency; list, change and delete such devices
     #[command(after_help = help::DEVICE)]
     Device(DeviceArgs),
+    /// Put a device, a file or a medium under load, check what it keeps, and compare two runs
+    #[command(after_help = help::LOAD)]
+    Load(Box<LoadArgs>),
     /// List the layers that --layer knows
     #[command(after_help = help::LAYERS)]
     Layers,

@@ -5,7 +5,7 @@
 //! Built with the feature `ublk`; without it, every command says so.
 
 pub(crate) mod args;
-mod values;
+pub(crate) mod values;
 
 #[cfg(feature = "ublk")]
 mod add;

@@ -62,6 +62,9 @@ pub(crate) enum Failure {
     /// A device that cannot be had, or cannot be asked.
     #[error("{0}")]
     Device(String),
+    /// A load that cannot be run, or a file of one that cannot be read.
+    #[error(transparent)]
+    Load(#[from] maprace_load::Error),
     /// Ctrl-C, where there is nothing to show of what was done.
     #[error("interrupted: nothing was written")]
     Interrupted,

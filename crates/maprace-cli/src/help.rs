@@ -20,6 +20,7 @@ Examples:
   maprace hunt --protocol v5.10                        races nobody wrote a scenario for
   maprace compare ./mine.toml --protocol v6.8 --protocol v6.11
   maprace scenarios show stale-map > mine.toml         a scenario to start from
+  maprace load run media:nvme-tlc-dc --rw randread     a medium under load
 
 Exit codes: those of `compare`: 0 every verdict is as its scenario expects or nothing is expected,
 1 one is not, 2 bad input or could not run, 3 not all was tried.";
@@ -217,6 +218,67 @@ Whether a request fails by chance depends on the device's seed alone. Faults end
 process.
 
 Exit codes: 0 done, 2 bad input or it could not be done.";
+
+/// `load`.
+pub(crate) const LOAD: &str = "\
+Examples:
+  maprace load run /dev/ublkb0 --rw randread --bs 4k --iodepth 32 --runtime 30
+  maprace load run null: --rw randread --runtime 3     how fast is the generator itself?
+  maprace load run media:nvme-tlc-dc --rw randrw --iodepth 8 --number_ios 1M
+  maprace load run ./file --rw randwrite --size 1G --verify
+  maprace load verify /dev/ublkb0 --ack-log acks       after a crash
+  maprace load compare A.json B.json --aa A2.json
+
+Exit codes: those of `load run`, `load verify` and `load compare`; their help tells them.";
+
+/// `load run`.
+pub(crate) const LOAD_RUN: &str = "\
+Examples:
+  maprace load run /dev/ublkb0 --rw=randread --bs=4k --iodepth=32 --runtime=30 --ramp_time=5
+  maprace load run /dev/ublkb0 --rw=randrw --rwmixread=70 --rate_iops=20k --rate_process=poisson \\
+                   --iodepth=256 --runtime=60       at this rate, whatever is answered
+  maprace load run /dev/ublkb0 --rw=storm --iodepth=16 --runtime=10 --verify
+  maprace load run /dev/ublkb0 --rw=randwrite --fsync=32 --ack-log=acks --runtime=600
+  maprace load run ./file --rw=randwrite --size=1G --ioengine=psync --direct=0
+  maprace load run media:pmem-dcpmm100-6x --rw=randread --number_ios=1M
+  maprace load run null: --rw=randread --iodepth=1 --runtime=3
+  maprace load run /dev/sdx --rw=randwrite --runtime=10 --destroys=/dev/sdx
+  maprace load run /dev/ublkb0 --rw=randread --runtime=10 --json >> A.json
+
+Flags are named as fio names them; _ and - are the same. TARGET is a block device, a file, null: or
+media:PROFILE, in virtual time. Without --runtime and --number_ios the size is gone through once. With
+--rate_iops the loop is open: latency counts from when each request was to begin. Ctrl-C lets what is
+in flight finish and prints the result so far.
+
+Exit codes: 0 done, 1 requests failed or bytes were wrong, 2 bad input, refused or it could not run,
+3 Ctrl-C ended it early.";
+
+/// `load verify`.
+pub(crate) const LOAD_VERIFY: &str = "\
+Examples:
+  maprace load run /dev/ublkb0 --rw=randwrite --fsync=32 --ack-log=acks --runtime=600
+  (a crash, or a power cut)
+  maprace load verify /dev/ublkb0 --ack-log=acks
+
+What was acknowledged and flushed, or written with FUA, must be there, or something newer. What was only
+acknowledged may be missing from a volatile cache; it is counted apart.
+
+Exit codes: 0 nothing is lost, 1 something is, 2 bad input or it could not be read.";
+
+/// `load compare`.
+pub(crate) const LOAD_COMPARE: &str = "\
+Examples:
+  for i in 1 2 3 4 5 6 7 8 9 10; do
+    maprace load run /dev/ublkb0 --rw=randread --runtime=10 --json >> A.json
+    maprace load run /dev/ublkb1 --rw=randread --runtime=10 --json >> B.json
+    maprace load run /dev/ublkb0 --rw=randread --runtime=10 --json >> A2.json
+  done
+  maprace load compare A.json B.json --aa A2.json
+
+Runs are paired in their order. A winner is named only if the 95 % interval of the ratio leaves 1 out and
+the ratio is larger than what the A/A run differs by.
+
+Exit codes: 0 compared, whatever the result, 2 bad input.";
 
 /// `layers`.
 pub(crate) const LAYERS: &str = "\

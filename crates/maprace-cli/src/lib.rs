@@ -30,6 +30,7 @@ mod help;
 mod hunt;
 mod layers;
 mod lists;
+mod load;
 mod machine;
 mod measure;
 mod media;

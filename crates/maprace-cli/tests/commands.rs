@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-const COMMANDS: [&str; 15] = [
+const COMMANDS: [&str; 16] = [
     "compare",
     "explore",
     "ablate",
@@ -17,6 +17,7 @@ const COMMANDS: [&str; 15] = [
     "costs",
     "calibrate",
     "device",
+    "load",
     "layers",
     "protocols",
     "completions",

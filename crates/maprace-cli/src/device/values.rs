@@ -1,4 +1,4 @@
-//! Single values of `device`, from text to a type and back: sizes, ranges of bytes, chances.
+//! Single values of `device` and `load`, from text to a type and back: sizes, ranges of bytes, chances.
 
 use std::str::FromStr;
 
@@ -34,7 +34,6 @@ impl FromStr for Bytes {
 }
 
 /// Bytes as a person would type them, exactly.
-#[cfg(any(feature = "ublk", test))]
 pub(crate) fn exact(bytes: u64) -> String {
     let unit = UNITS.iter().find(|(_, bits)| bytes != 0 && bytes.trailing_zeros() >= *bits);
     match unit {
