@@ -1,6 +1,6 @@
 //! The process that measures, and its talk with the process that serves, in lines of JSON.
 //!
-//! The server starts it ([`ask`]) with the device's path as its last arguments; whatever program it is, it
+//! The server starts it with the device's path as its last arguments; whatever program it is, it
 //! calls [`main`]. It holds nothing of the device but the node it reads, so that the server's death is
 //! seen by the kernel however long a read takes.
 
