@@ -10,6 +10,11 @@ impl Sample {
         (!values.is_empty()).then_some(Self(values))
     }
 
+    /// All of them.
+    pub(crate) fn values(&self) -> &[f64] {
+        &self.0
+    }
+
     /// The one in the middle; of an even number, the mean of the two in the middle.
     pub(crate) fn median(&self) -> f64 {
         let mut sorted = self.0.clone();

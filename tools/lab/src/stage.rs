@@ -9,6 +9,7 @@ mod device;
 mod faults;
 mod filesystems;
 mod latency;
+mod load;
 mod memory;
 mod recovery;
 mod selftest;
@@ -167,6 +168,7 @@ pub(crate) fn all() -> Vec<Stage> {
         filesystems::stages(),
         latency::stages(),
         speed::stages(),
+        load::stages(),
         recovery::stages(),
         faults::stages(),
         memory::stages(),
