@@ -1,7 +1,8 @@
-//! Look-ups and inserts in the extent status tree, with as many extents as a fragmented file has.
+//! Look-ups and inserts in the extent status tree, with as many extents as a fragmented file has, and the
+//! counters of reservation.
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use maprace_extent::{Blocks, EsEntry, EsStatus, EsTree};
+use maprace_extent::{Blocks, EsEntry, EsStatus, EsTree, Space};
 use std::hint::black_box;
 
 /// `--bench` is given by `cargo bench` only: without it, as a test, the sizes are small.
@@ -43,5 +44,24 @@ fn status_tree(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, status_tree);
+/// The way of a delayed block through the counters: reserved, allocated, settled, freed.
+fn reservation(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("reservation");
+    let mut space = Space { free: 1 << 30, ..Space::default() };
+    group.bench_function("reserve to free", |bench| {
+        bench.iter(|| {
+            let reserved = black_box(&mut space).reserve(black_box(1));
+            space.allocate_reserved(1);
+            let settled = space.settle(1, true);
+            space.free_allocated(1);
+            (reserved, settled)
+        });
+    });
+    group.bench_function("reserve and release", |bench| {
+        bench.iter(|| (black_box(&mut space).reserve(black_box(1)), space.release(1)));
+    });
+    group.finish();
+}
+
+criterion_group!(benches, status_tree, reservation);
 criterion_main!(benches);

@@ -1,6 +1,7 @@
 //! What a request to a served file costs: 4 KiB, 32 in flight on one thread, on a medium that takes no time.
 //!
-//! Reads and writes of what is cached, and writes of what is not, in both orders. Beside them what copying
+//! Reads and writes of what is cached, and writes of what is not, in both orders; what a MiB of a long write
+//! costs in each. Beside them what copying
 //! 4 KiB costs, which a backend without a file system would have to do as well.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
@@ -22,6 +23,8 @@ fn is_measured() -> bool {
 
 const BLOCK: u64 = 4096;
 const DEPTH: u64 = 32;
+/// Bytes of a long write.
+const LONG: u64 = 1 << 20;
 
 fn blocks() -> u64 {
     if is_measured() { 32 << 10 } else { 64 }
@@ -72,6 +75,24 @@ impl Queue {
         self.next.wrapping_mul(7919) % blocks() * BLOCK * 64
     }
 
+    /// One write, to its end.
+    fn write(&mut self, pos: u64, bytes: &[u8]) {
+        let bytes = self.served.take(pos, bytes);
+        self.ask(u64::MAX, Asked::Write { pos, bytes, durable: false });
+    }
+
+    fn ask(&mut self, token: u64, asked: Asked) {
+        self.slots.start(&self.worker, token, asked);
+        self.settle();
+    }
+
+    fn settle(&mut self) {
+        let mut now_ns = 0;
+        while let Some(next_ns) = self.worker.run(now_ns) {
+            now_ns = next_ns;
+        }
+    }
+
     fn round(&mut self, writes: bool) {
         for _ in 0..DEPTH {
             let pos = self.pos();
@@ -84,10 +105,7 @@ impl Queue {
             };
             self.slots.start(&self.worker, token, asked);
         }
-        let mut now_ns = 0;
-        while let Some(next_ns) = self.worker.run(now_ns) {
-            now_ns = next_ns;
-        }
+        self.settle();
     }
 }
 
@@ -105,6 +123,26 @@ fn served(c: &mut Criterion) {
             b.iter(|| small.round(true));
         });
     }
+    group.finish();
+    let mut group = c.benchmark_group("write path");
+    group.throughput(Throughput::Bytes(LONG));
+    for order in [Order::BufferHead, Order::Iomap] {
+        let mut queue = Queue::new(order, 1 << 30);
+        let bytes = vec![7; usize::try_from(LONG).expect("a MiB")];
+        queue.write(0, &bytes);
+        group.bench_function(format!("{order}/1M over what is there"), |b| {
+            b.iter(|| queue.write(0, &bytes));
+        });
+        group.bench_function(format!("{order}/1M into a hole, and punched"), |b| {
+            b.iter(|| {
+                queue.write(LONG, &bytes);
+                queue.ask(u64::MAX, Asked::Discard { pos: LONG, len: LONG });
+            });
+        });
+    }
+    group.finish();
+    let mut group = c.benchmark_group("served");
+    group.throughput(Throughput::Elements(DEPTH));
     let (from, mut to) = ([7u8; 4096], [0u8; 4096]);
     group.bench_function("copy", |b| {
         b.iter(|| (0..DEPTH).for_each(|_| to.copy_from_slice(black_box(&from))));

@@ -11,14 +11,8 @@ use crate::transcript::Check;
 
 /// Devices and jobs, as the script names them.
 const DEVICES: [&str; 2] = ["null", "brd"];
-const JOBS: [&str; 6] = [
-    "randread.qd1",
-    "randwrite.qd1",
-    "randread.qd32",
-    "randwrite.qd32",
-    "read.qd1",
-    "write.qd1",
-];
+const JOBS: [&str; 6] =
+    ["randread.qd1", "randwrite.qd1", "randread.qd32", "randwrite.qd32", "read.qd1", "write.qd1"];
 
 /// Of fio's requests a second, so many at least.
 const IOPS_LEAST: f64 = 0.95;
