@@ -361,6 +361,11 @@ pub(crate) fn check(name: &str, is_right: bool, text: impl Into<String>) -> Chec
     Check { name: name.to_owned(), verdict, text: text.into() }
 }
 
+/// A figure as it is told, also when there is none.
+pub(crate) fn told<T: std::fmt::Display>(figure: Option<T>) -> String {
+    figure.map_or_else(|| "nothing".to_owned(), |figure| figure.to_string())
+}
+
 /// What the judges' tests share.
 #[cfg(test)]
 mod testing {

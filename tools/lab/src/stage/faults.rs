@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::device::{counted, number};
-use super::{Built, Clock, GuestWork, Seen, Stage, Suite, Work, check};
+use super::{Built, Clock, GuestWork, Seen, Stage, Suite, Work, check, told};
 use crate::figures::Sample;
 use crate::transcript::Check;
 
@@ -103,9 +103,10 @@ fn interval(tries: f64, chance: f64) -> (f64, f64) {
 /// One request was held back, and released.
 fn stuck(seen: &Seen<'_>) -> Check {
     let of = |file: &str, name: &str| number(&seen.json(file).ok()?, name);
-    let found = (of("stuck.stats.json", "stuck"), of("release.json", "released"));
-    let is_right = found == (Some(1), Some(1));
-    check("stuck", is_right, format!("held back and released: {found:?}, both 1"))
+    let (held, released) = (of("stuck.stats.json", "stuck"), of("release.json", "released"));
+    let is_right = (held, released) == (Some(1), Some(1));
+    let text = format!("held back: {}, released: {}; 1 of each", told(held), told(released));
+    check("stuck", is_right, text)
 }
 
 #[cfg(test)]

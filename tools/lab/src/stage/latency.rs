@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Built, Clock, GuestWork, Seen, Stage, Suite, Work, check};
+use super::{Built, Clock, GuestWork, Seen, Stage, Suite, Work, check, told};
 use crate::figures::Sample;
 use crate::transcript::Check;
 
@@ -53,7 +53,7 @@ fn judge(seen: &Seen<'_>) -> Vec<Check> {
     checks.push(check(
         "limited.infeasible",
         infeasible.is_some_and(|count| count > 0),
-        format!("reads reported as infeasible: {infeasible:?}"),
+        format!("reads reported as infeasible: {}", told(infeasible)),
     ));
     checks
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::device::counted;
-use super::{Built, Clock, GuestWork, Seen, Stage, Suite, Work, check};
+use super::{Built, Clock, GuestWork, Seen, Stage, Suite, Work, check, told};
 use crate::figures::Sample;
 use crate::transcript::Check;
 
@@ -52,9 +52,13 @@ fn judge(seen: &Seen<'_>) -> Vec<Check> {
         check(
             "resident",
             full.is_some_and(|full| full >= WRITTEN && full <= bound),
-            format!("{full:?} KiB for {WRITTEN} KiB written, at most {bound}"),
+            format!("{} KiB for {WRITTEN} KiB written, at most {bound}", told(full)),
         ),
-        check("discard.gives-back", gives_back, format!("{left:?} KiB kept of {kept:?}")),
+        check(
+            "discard.gives-back",
+            gives_back,
+            format!("{} KiB kept of {}", told(left), told(kept)),
+        ),
     ]
 }
 

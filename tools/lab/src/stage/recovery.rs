@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::device::counted;
-use super::{Built, Clock, GuestWork, Seen, Stage, Suite, Work, check};
+use super::{Built, Clock, GuestWork, Seen, Stage, Suite, Work, check, told};
 use crate::figures::Sample;
 use crate::transcript::Check;
 
@@ -117,7 +117,7 @@ fn judge_starts(seen: &Seen<'_>) -> Vec<Check> {
 fn at_most(seen: &Seen<'_>, name: &str, most: f64) -> Check {
     let found = Sample::new(seen.transcript.values(name)).map(|sample| sample.most());
     let is_right = found.is_some_and(|found| found <= most);
-    check(name, is_right, format!("{found:?}, at most {most}"))
+    check(name, is_right, format!("{}, at most {most}", told(found)))
 }
 
 #[cfg(test)]
