@@ -19,7 +19,7 @@ by_ours() {
     echo "FIGURE load.$1.cpu $(value cpu_ns_per_io /tmp/load.json) ns"
 }
 
-modload brd rd_nr=1 rd_size=65536
+modopt brd rd_nr=1 rd_size=65536
 expect brd "a device in memory of the kernel's" [ -b /dev/ram0 ]
 dd if=/dev/zero of=/dev/ram0 bs=1M 2>/dev/null
 device_add null 0 --size 64M --media null
