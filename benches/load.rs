@@ -1,7 +1,6 @@
 //! What a request costs the load generator itself: `null:`, where the target takes no time.
 //!
-//! In a closed and in an open loop, plain and verified. Starting the worker is in it, spread over the
-//! requests of one run.
+//! In a closed and in an open loop. Starting the worker is in it, spread over the requests of one run.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use maprace_load::{Arrival, Finished, Job, Pace, Pattern, Progress, RunSpec, Watch, run_null};

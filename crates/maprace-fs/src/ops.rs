@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 /// Every operation, a line each: what it is; its name in a scenario; whether it may start I/O that
 /// completes in a task of its own (`io`) or not (`quiet`); what the kernel calls the way it takes; what
-/// runs. In three groups, by what is typed behind the name: a range of the file, a size, nothing.
+/// runs; the largest are boxed, so that a task that is kept has less to keep. In three groups, by what is typed behind the name: a range of the file, a size, nothing.
 ///
 /// Calls `$with!` with all of it, so that who lists operations lists all.
 #[macro_export]

@@ -258,11 +258,23 @@ fn estimate(metric: Metric, a: &[Record], b: &[Record]) -> Option<Estimate> {
             Some(Estimate { mean, half: slices.flatten() })
         }
         (logs, _, _) => {
-            let (mean, variance) = moments(logs);
-            let half = quantile(logs.len() - 1) * (variance / length(logs)).sqrt();
+            let (mean, half) = interval(logs);
             Some(Estimate { mean, half: Some(half) })
         }
     }
+}
+
+/// The 95 % interval of the mean of ratios, which is that of their logarithms; none of fewer than two.
+pub fn ratio_interval(ratios: &[f64]) -> Option<(f64, f64)> {
+    let logs: Vec<f64> = ratios.iter().map(|ratio| ratio.ln()).collect();
+    let (mean, half) = (logs.len() > 1).then(|| interval(&logs))?;
+    Some(((mean - half).exp(), (mean + half).exp()))
+}
+
+/// The mean of a sample of two or more, and the half of its interval.
+fn interval(sample: &[f64]) -> (f64, f64) {
+    let (mean, variance) = moments(sample);
+    (mean, quantile(sample.len() - 1) * (variance / length(sample)).sqrt())
 }
 
 /// The half of an interval from the slices of two runs, which are taken as independent.

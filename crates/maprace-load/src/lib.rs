@@ -39,7 +39,7 @@ mod verify;
 
 pub use ack::{AckHeader, AckLog, Acked};
 pub use clock::Clock;
-pub use compare::{Compared, Comparison, Metric, Said, compare, records};
+pub use compare::{Compared, Comparison, Metric, Said, compare, ratio_interval, records};
 pub use cpu::CpuTime;
 pub use doubts::Doubt;
 pub use drive::{Ending, Outcome, Parts, Shared, drive};

@@ -70,10 +70,11 @@ pub(crate) fn ask(
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
     let floor = hear(&mut child, wait);
     if floor.is_err() {
-        // It may be in the middle of a request; what it is told to do then is to end.
         let _ = child.kill();
     }
-    child.wait()?;
+    // Not here: it may be in the middle of a request that is answered only when the device is deleted, which
+    // whoever called this does next.
+    std::thread::Builder::new().name("prober".to_owned()).spawn(move || child.wait())?;
     floor
 }
 
@@ -181,9 +182,22 @@ mod tests {
     #[test]
     fn a_wait_that_cannot_be_set_ends_the_prober() {
         let target = Target { path: "/dev/x".to_owned(), size: 8192, is_fresh: false };
-        let forever = shell(r#"echo '{"wait":0}'; exec sleep 600"#);
-        let refused = ask(&forever, &target, &mut |_| Err(io::Error::other("planted")));
+        let dir = tempfile::tempdir().unwrap();
+        let number = dir.path().join("number");
+        let script = format!(
+            r#"echo $$ >{}; echo '{{"wait":0}}'; exec sleep 600"#,
+            number.to_str().unwrap()
+        );
+        let refused = ask(&shell(&script), &target, &mut |_| Err(io::Error::other("planted")));
         assert_eq!(refused.unwrap_err().to_string(), "planted");
+        let number = std::fs::read_to_string(number).unwrap();
+        let process = std::path::Path::new("/proc").join(number.trim());
+        // Bounded by what it would sleep for, if it were not killed.
+        let gone = (0..6_000).any(|_| {
+            std::thread::sleep(std::time::Duration::from_millis(10));
+            !process.exists()
+        });
+        assert!(gone);
     }
 
     /// What a prober says that sets two waits and is answered so.

@@ -249,6 +249,32 @@ impl Service for Slow {
     }
 }
 
+/// Answers when it is asked for the first time.
+#[derive(Default)]
+struct AtPoll(Vec<Tag>);
+
+impl Service for AtPoll {
+    fn submit(&mut self, tag: Tag, _: Io, _: &mut [u8], _: u64) -> Answer {
+        self.0.push(tag);
+        Answer::Later
+    }
+
+    fn poll(&mut self, _: u64, done: &mut dyn Finish) -> Option<u64> {
+        self.0.drain(..).for_each(|tag| done.finish(tag, Ok(()), &[0; 4096]));
+        None
+    }
+}
+
+#[test]
+fn others_run_where_a_backend_has_answered_all_that_came_together() {
+    let mut fake = Fake::new(Closed::new(32, 3_200, |_| READ), clock(0), 64, 4096);
+    let mut by_backend = setup(untimed(), Waiting::Hybrid);
+    by_backend.timed = Timed::ByBackend;
+    served(&mut fake, by_backend, Box::<AtPoll>::default());
+    fake.assert_clean();
+    assert_eq!(fake.waits, [100, 0, 0], "one wait for each batch, and it yields");
+}
+
 #[test]
 fn a_backend_answers_in_its_own_time() {
     for waiting in [Waiting::Sleep, Waiting::Hybrid, Waiting::Spin] {

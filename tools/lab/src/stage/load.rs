@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use maprace_load::ratio_interval;
+
 use super::{Built, Clock, GuestWork, Seen, Stage, Suite, Work, check};
 use crate::figures::Sample;
 use crate::transcript::Check;
@@ -18,10 +20,6 @@ const JOBS: [&str; 6] =
 const IOPS_LEAST: f64 = 0.95;
 /// Of fio's time on the processor for a request, so much at most.
 const CPU_MOST: f64 = 1.0;
-
-/// The quantile of Student's t that leaves 2.5 % above it, by degrees of freedom from 1 on
-/// (any table of the distribution).
-const T: [f64; 9] = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262];
 
 /// One guest.
 pub(super) fn stages() -> Vec<Stage> {
@@ -59,7 +57,7 @@ fn judged(seen: &Seen<'_>, name: &str) -> [Check; 2] {
         let of = |who| Sample::new(seen.transcript.values(&format!("{who}.{name}.{what}")));
         of("load")?.ratio_to(&of("fio")?)
     };
-    let iops = match ratio("iops").as_ref().and_then(interval) {
+    let iops = match ratio("iops").and_then(|ratio| ratio_interval(ratio.values())) {
         Some((low, high)) => check(
             &format!("{name}.iops"),
             high >= IOPS_LEAST,
@@ -76,17 +74,6 @@ fn judged(seen: &Seen<'_>, name: &str) -> [Check; 2] {
         None => check(&format!("{name}.cpu"), false, "not measured"),
     };
     [iops, cpu]
-}
-
-/// The 95 % interval of the mean of ratios.
-fn interval(ratios: &Sample) -> Option<(f64, f64)> {
-    let logs: Vec<f64> = ratios.values().iter().map(|ratio| ratio.ln()).collect();
-    let t = T.get(logs.len().checked_sub(2)?)?;
-    let count = f64::from(u32::try_from(logs.len()).ok()?);
-    let mean = logs.iter().sum::<f64>() / count;
-    let square: f64 = logs.iter().map(|log| (log - mean).powi(2)).sum();
-    let half = t * (square / (count - 1.0) / count).sqrt();
-    Some(((mean - half).exp(), (mean + half).exp()))
 }
 
 #[cfg(test)]
@@ -119,13 +106,5 @@ mod tests {
         assert_eq!(all(&figures(10, 1.0, 1.1), "cpu fail"), 12);
         assert_eq!(all(&figures(1, 1.0, 1.0), "iops fail"), 12, "one round has no interval");
         assert_eq!(all(&Guest::new(""), " fail"), 24);
-    }
-
-    #[test]
-    fn the_interval_is_student_s() {
-        let ratios = Sample::new(vec![1.0, 1.1, 0.9, 1.0]).unwrap();
-        // Mean of the logarithms -0.0025, deviation 0.0820; 3.182 of them by two.
-        let (low, high) = interval(&ratios).unwrap();
-        assert!((low - 0.8755).abs() < 5e-4 && (high - 1.1365).abs() < 5e-4, "{low} {high}");
     }
 }
