@@ -6,7 +6,7 @@ use crate::cache::{Place, Pte};
 use crate::folio::FolioRef;
 use crate::inode::{Inode, Part, Write};
 use crate::layer::Layer;
-use crate::{Errno, Order, Switch, buffer_head, iomap};
+use crate::{Content, Errno, Order, Switch, buffer_head, iomap};
 use maprace_runtime::{Effect, Runtime, RwSem, Spin, Step};
 
 static STORE: Step = Step::new("store");
@@ -49,10 +49,15 @@ impl<L: Layer> Inode<L> {
         Ok(())
     }
 
-    /// Loads the bytes through the mapping, page after page.
-    pub(crate) async fn mmap_read(&self, lo: u64, hi: u64) -> Result<(), Errno> {
+    /// Loads the bytes through the mapping, page after page, to `user`, if there is one.
+    pub(crate) async fn mmap_read(
+        &self,
+        lo: u64,
+        hi: u64,
+        mut user: Option<&mut Content>,
+    ) -> Result<(), Errno> {
         for part in self.parts(lo, hi) {
-            while !self.load(part).await {
+            while !self.load(part, user.as_deref_mut()).await {
                 self.rt.call("ext4_filemap_fault", self.filemap_fault(part.index)).await?;
             }
         }
@@ -166,7 +171,7 @@ impl<L: Layer> Inode<L> {
     }
 
     /// The load itself, if the entry is present.
-    async fn load(&self, part: Part) -> bool {
+    async fn load(&self, part: Part, user: Option<&mut Content>) -> bool {
         let at = part.index..part.index + 1;
         let foot = || {
             self.bytes(part.lo, part.hi, Effect::Read)
@@ -182,6 +187,9 @@ impl<L: Layer> Inode<L> {
                 let hi = part.hi.min(self.i_size());
                 let got = folio.with(|state| state.bytes.clone());
                 self.report(self.truth.nested(|truth| truth.load(part.lo, hi, &got)));
+                if let Some(user) = user {
+                    user.copy(part.lo, &got, part.lo, hi.saturating_sub(part.lo));
+                }
                 true
             })
             .await

@@ -30,7 +30,7 @@ macro_rules! operations {
                 /// Stores through a shared mapping, page by page: read fault, `page_mkwrite`, store.
                 MmapWrite "mmap_write" quiet "page_mkwrite" => inode.mmap_write(request.write(user)).await;
                 /// Loads through a shared mapping, page by page.
-                MmapRead "mmap_read" quiet "mmap_read" => inode.mmap_read(request.pos, request.end()).await;
+                MmapRead "mmap_read" quiet "mmap_read" => inode.mmap_read(request.pos, request.end(), user).await;
                 /// `write(2)` with O_DIRECT.
                 DioWrite "dio_write" io "ext4_dio_write_iter" => Box::pin(inode.direct_write(request.write(user))).await;
                 /// `fallocate(2)`, mode 0.

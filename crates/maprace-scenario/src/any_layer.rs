@@ -3,6 +3,7 @@
 //! The one place where the worlds are put side by side; each is a file of its own.
 
 use crate::config::Config;
+use crate::device_world::{self, OnDevice, RoundServer};
 use crate::explore_world::{self, Storied};
 use crate::measure::Tally;
 use crate::plan::Plan;
@@ -33,6 +34,8 @@ pub trait AnyLayer: Send + Sync {
     ) -> Box<dyn Timed>;
     /// A file with real bytes, for whoever brings requests.
     fn serve(&self, file: &ServedFile) -> Arc<dyn Served>;
+    /// A plan whose operations arrive as block requests, round after round.
+    fn serve_rounds(&self, job: OnDevice) -> Arc<dyn RoundServer>;
 }
 
 impl<K: LayerKind + Clone + Send + Sync> AnyLayer for K
@@ -64,5 +67,9 @@ where
 
     fn serve(&self, file: &ServedFile) -> Arc<dyn Served> {
         served_world::serve(self, file)
+    }
+
+    fn serve_rounds(&self, job: OnDevice) -> Arc<dyn RoundServer> {
+        device_world::round_server(self.clone(), job)
     }
 }

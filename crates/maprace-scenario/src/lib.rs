@@ -14,6 +14,7 @@ mod any_layer;
 pub mod catalogue;
 mod config;
 pub mod costs;
+pub mod device_world;
 mod diagram;
 mod error;
 pub mod explain;

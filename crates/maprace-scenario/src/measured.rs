@@ -23,8 +23,12 @@ fn known<'de, D: Deserializer<'de>>(from: D) -> Result<&'static str, D::Error> {
     let windows = WindowKind::ALL.iter().flat_map(|kind| [kind.name(), kind.what()]);
     let orders = Order::ALL.iter().map(|order| order.name());
     let cookies = Cookie::ALL.iter().map(|cookie| cookie.name());
-    let mut words =
-        windows.chain(orders).chain(cookies).chain([SCHEMA_MEASURED, "virtual", "threads"]);
+    let mut words = windows.chain(orders).chain(cookies).chain([
+        SCHEMA_MEASURED,
+        "virtual",
+        "threads",
+        "device",
+    ]);
     let unknown = || serde::de::Error::custom(format!("{text} is no word of a measurement"));
     words.find(|word| *word == text).ok_or_else(unknown)
 }
@@ -142,7 +146,7 @@ pub struct Measured {
     /// [`SCHEMA_MEASURED`].
     #[serde(deserialize_with = "known")]
     pub schema: Word,
-    /// `virtual` or `threads`.
+    /// `virtual`, `threads` or `device`.
     #[serde(deserialize_with = "known")]
     pub world: Word,
     /// The scenario's name, or the workload as it was typed.

@@ -88,7 +88,7 @@ where
 }
 
 /// What the meter has to know of the layer, asked of one that nobody uses.
-fn watched<K: LayerKind>(kind: &K, plan: &Plan) -> Watched {
+pub(crate) fn watched<K: LayerKind>(kind: &K, plan: &Plan) -> Watched {
     let sim = Sim::new(Keep::default());
     let layer = kind.build(&sim, &plan.setup, &Arc::new(Log::default()));
     Watched {
@@ -109,7 +109,7 @@ fn work<L: Layer>(meeting: &Meeting<L>, number: usize, requests: &[Request]) {
         let Some(file) = file else { return };
         for (i, request) in (0..).zip(requests) {
             // What it returns is a result of the model and no damage.
-            let _ = threads::run(run_one(&file, i, *request));
+            let _ = threads::run(run_one(&file, i, *request, None));
         }
         drop(file);
         meeting.recordings.lock().expect(UNPOISONED).push(Recorder::stop());
@@ -132,7 +132,7 @@ fn one_round<L: Layer>(meeting: &Meeting<L>, file: &Arc<Inode<L>>, after: &[Requ
 }
 
 /// Tells the meter what happened in a round, from when its first task began.
-fn tell(
+pub(crate) fn tell(
     happened: &[(u64, usize, Happening)],
     broken: &[Broken],
     meter: &mut Meter,

@@ -13,6 +13,7 @@ mod table;
 mod tests;
 
 pub use expected::Expected;
+pub(crate) use expected::sampled;
 pub use judge::{Question, judge, quoted};
 pub use page::page;
 pub use paint::Paint;

@@ -10,7 +10,9 @@ use crate::plan::Plan;
 use crate::workload::{Crowd, Workload};
 use maprace_fs::check::{check_idle, enospc_with_space_free};
 use maprace_fs::window::{Watched, Window};
-use maprace_fs::{Broken, Checker, Errno, Inode, Layer, LayerKind, Log, Op, Request, Setup, Under};
+use maprace_fs::{
+    Broken, Checker, Content, Errno, Inode, Layer, LayerKind, Log, Op, Request, Setup, Under,
+};
 use maprace_media::{Keying, Medium, Model, Modelled, Profile, Request as Access};
 use maprace_runtime::sim::{Clock, Costs, Event, Exec, Hold, Keep, Machine, Moment, Sim, Task};
 use maprace_runtime::{Foot, Happening, Key, Point, Runtime, Step, Traced};
@@ -304,7 +306,7 @@ fn task<L: Layer<Rt = Sim>>(
         for number in 0.. {
             let Some((request, counts)) = source.next(task, number) else { return };
             let result = match counts {
-                true => run_one(&inode, number, request).await,
+                true => run_one(&inode, number, request, None).await,
                 false => inode.run(request).await,
             };
             if let Err(error) = result {
@@ -315,14 +317,16 @@ fn task<L: Layer<Rt = Sim>>(
 }
 
 /// One operation between two tracepoints: the second says how many bytes it wrote.
+/// `user` is the memory of whoever asks, where there is any.
 pub(crate) async fn run_one<L: Layer>(
     inode: &Arc<Inode<L>>,
     number: u32,
     request: Request,
+    user: Option<&mut Content>,
 ) -> Result<(), Errno> {
     let rt = inode.runtime();
     rt.tracepoint(|| Traced { point: Point::Begins, lo: number, hi: 0 });
-    let result = inode.run(request).await;
+    let result = inode.run_for(request, user).await;
     let writes = matches!(request.op, Op::Write | Op::MmapWrite | Op::DioWrite) && result.is_ok();
     let hi = if writes { u32::try_from(request.len).unwrap_or(u32::MAX) } else { 0 };
     rt.tracepoint(|| Traced { point: Point::Ends, lo: number, hi });

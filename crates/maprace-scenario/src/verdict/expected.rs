@@ -1,7 +1,8 @@
 //! What a scenario expects of a configuration, held against what was found.
 
 use super::Judgement;
-use crate::format::{Expect, ExpectedVerdict};
+use crate::config::Config;
+use crate::format::{Expect, ExpectedVerdict, Scenario};
 use maprace_fs::Checker;
 
 /// An expectation and whether it came true.
@@ -22,6 +23,17 @@ pub(super) struct Seen<'a> {
     pub(super) checkers: &'a [&'static str],
     /// The checker that failed first in each schedule that was kept.
     pub(super) first: &'a [&'static str],
+}
+
+/// Holds what a scenario expects of a configuration against samples, which are never complete.
+pub(crate) fn sampled(
+    scenario: &Scenario,
+    config: &Config,
+    verdict: Judgement,
+    checkers: &[&'static str],
+) -> Option<Expected> {
+    let expect = scenario.expected(&config.names())?;
+    Some(hold(expect, &Seen { verdict, complete: false, checkers, first: &[] }))
 }
 
 /// `yes`, once the search is complete; before that it cannot be told.

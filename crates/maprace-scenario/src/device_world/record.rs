@@ -1,0 +1,155 @@
+//! What the device world comes to: what the server saw of each round, and the verdict on all of them.
+
+use super::express::Expressed;
+use crate::config::Config;
+use crate::format::Scenario;
+use crate::measured::Measured;
+use crate::verdict::{Expected, Judgement, sampled};
+use maprace_fs::{Broken, Checker};
+use serde::{Deserialize, Serialize};
+
+/// The name and version of the format of [`DeviceVerdict`] as JSON.
+pub const SCHEMA_DEVICE: &str = "maprace.device-world/1";
+
+/// Damaged rounds that a verdict tells of; all are counted.
+const TOLD_MOST: usize = 16;
+
+/// What a checker found.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Finding {
+    /// The checker's name.
+    pub checker: String,
+    /// What it found: in the kernel's words where it has any.
+    pub found: String,
+    /// Whether a user of the kernel can see what it saw.
+    pub kernel_visible: bool,
+}
+
+impl From<&Broken> for Finding {
+    fn from(broken: &Broken) -> Finding {
+        Finding {
+            checker: broken.checker.name().to_owned(),
+            found: broken.words(),
+            kernel_visible: broken.checker.is_kernel_visible(),
+        }
+    }
+}
+
+/// What the server saw of one task in one round.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct TaskSeen {
+    /// When its first operation began, in nanoseconds after the first of the round.
+    pub began_ns: u64,
+    /// From there to the end of its last one, in nanoseconds.
+    pub took_ns: u64,
+}
+
+/// What the server saw of one round.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct RoundSeen {
+    /// The tasks.
+    pub tasks: Vec<TaskSeen>,
+    /// Windows that were hit.
+    pub hits: u64,
+    /// What was broken, each kind once.
+    pub broken: Vec<Finding>,
+}
+
+/// A round that did damage.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct DamagedRound {
+    /// Its number, from 0.
+    pub round: u64,
+    /// How much later than the first task each task was sent, in nanoseconds; less than 0: earlier.
+    pub skew_ns: Vec<i64>,
+    /// When each task's first operation began at the server, in nanoseconds after the first of them.
+    pub began_ns: Vec<u64>,
+    /// What was broken.
+    pub broken: Vec<Finding>,
+}
+
+/// An operation and the request that it became.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+struct Mapped {
+    task: String,
+    op: String,
+    request: &'static str,
+}
+
+/// The verdict of a scenario in a configuration on a block device. All of it depends on the machine.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct DeviceVerdict {
+    /// [`SCHEMA_DEVICE`].
+    pub schema: &'static str,
+    /// The scenario's name.
+    pub scenario: String,
+    /// `damaged`, or `incomplete`: rounds are samples, and no number of them proves anything safe.
+    pub verdict: Judgement,
+    /// What the scenario expects here; `None`: nothing.
+    pub expected: Option<Expected>,
+    /// Which request each operation became.
+    mapping: Vec<Mapped>,
+    /// The first rounds that did damage.
+    pub damaged_rounds: Vec<DamagedRound>,
+    /// What the server's log says at the end, in the kernel's words where it has any.
+    pub log: Vec<String>,
+    /// Requests of others that reached the device meanwhile.
+    pub strays: u64,
+    /// Whether it was ended before its last round.
+    pub cut: bool,
+    /// Rounds, windows, hits, damage by checker, cost.
+    pub measured: Measured,
+}
+
+/// Judges what was measured; who ran it adds the rounds and the log.
+pub fn device_verdict(
+    scenario: &Scenario,
+    config: &Config,
+    expressed: &Expressed,
+    measured: Measured,
+) -> DeviceVerdict {
+    let named = measured.checkers.keys().filter_map(|name| Checker::from_name(name));
+    let checkers: Vec<&'static str> = named.map(Checker::name).collect();
+    let verdict = match measured.damaged {
+        0 => Judgement::Incomplete,
+        _ => Judgement::Damaged,
+    };
+    let all = expressed.tasks.iter().flat_map(|task| task.requests.iter().map(move |r| (task, r)));
+    let mapped = all.map(|(task, (op, request))| Mapped {
+        task: task.name.clone(),
+        op: op.clone(),
+        request: request.kind.name(),
+    });
+    DeviceVerdict {
+        schema: SCHEMA_DEVICE,
+        scenario: scenario.name.clone(),
+        verdict,
+        expected: sampled(scenario, config, verdict, &checkers),
+        mapping: mapped.collect(),
+        damaged_rounds: Vec::new(),
+        log: Vec::new(),
+        strays: 0,
+        cut: false,
+        measured,
+    }
+}
+
+impl DeviceVerdict {
+    /// Tells of a round, if it did damage and there is room; `skew_ns`: when its tasks were sent.
+    pub fn tell(&mut self, round: u64, skew_ns: &[i64], seen: &RoundSeen) {
+        if seen.broken.is_empty() || self.damaged_rounds.len() == TOLD_MOST {
+            return;
+        }
+        self.damaged_rounds.push(DamagedRound {
+            round,
+            skew_ns: skew_ns.to_vec(),
+            began_ns: seen.tasks.iter().map(|task| task.began_ns).collect(),
+            broken: seen.broken.clone(),
+        });
+    }
+
+    /// Which request each operation became: task, operation, request.
+    pub fn mapping(&self) -> impl Iterator<Item = (&str, &str, &str)> {
+        self.mapping.iter().map(|m| (m.task.as_str(), m.op.as_str(), m.request))
+    }
+}

@@ -1,0 +1,241 @@
+//! When the tasks of a round are sent: a sweep that looks more often where windows were hit.
+//!
+//! Requests of two kinds take ways of different length to their server, so what is swept is when their
+//! operations begin there. A first batch is sent together; from it come how much later than the first task
+//! each other one begins, and how long each takes. Then the sweep goes from where a task has ended as the first one begins to
+//! where it begins as the first has ended, in steps whose lengths double on either side, since the narrowest
+//! windows are where both begin together. A step is drawn as often as its rounds hit something, and never not at all.
+
+use super::record::RoundSeen;
+
+/// Half the length of the middle step, and the length of its neighbours, in nanoseconds.
+const FIRST_NS: i64 = 1_000;
+
+/// The farthest that tasks are sent apart, in nanoseconds: an operation that takes longer waits for
+/// something that a sweep does not help to meet.
+const FARTHEST_NS: i64 = 100_000_000;
+
+/// The sweep.
+#[derive(Clone, Debug)]
+pub struct Skews {
+    /// State of SplitMix64.
+    random: u64,
+    /// One for each task after the first.
+    others: Vec<Other>,
+}
+
+/// What is known of a task after the first.
+#[derive(Clone, Debug, Default)]
+struct Other {
+    /// How much later than the first it begins if both are sent together, in nanoseconds.
+    late_ns: i64,
+    steps: Vec<Step>,
+}
+
+/// Offsets from `lo` to `hi`, in nanoseconds.
+#[derive(Clone, Copy, PartialEq, Debug)]
+struct Step {
+    lo: i64,
+    hi: i64,
+    rounds: u32,
+    hits: u32,
+}
+
+impl Step {
+    fn weight(&self) -> f64 {
+        (f64::from(self.hits) + 1.0) / (f64::from(self.rounds) + 2.0)
+    }
+}
+
+/// When the tasks of one round are sent.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Draw {
+    /// How much later than the first task each is sent, in nanoseconds; less than 0: earlier.
+    pub skew_ns: Vec<i64>,
+    /// Which step was drawn for each task after the first.
+    steps: Vec<usize>,
+}
+
+impl Draw {
+    /// How long each task waits after the earliest, in nanoseconds.
+    pub fn delays(&self) -> Vec<u64> {
+        let least = self.skew_ns.iter().copied().min().unwrap_or(0);
+        self.skew_ns.iter().map(|skew| skew.abs_diff(least)).collect()
+    }
+}
+
+impl Skews {
+    /// For so many tasks, of which nothing is known.
+    pub fn new(tasks: usize, seed: u64) -> Skews {
+        Skews { random: seed, others: vec![Other::default(); tasks.saturating_sub(1)] }
+    }
+
+    /// The next round; all together as long as nothing is known.
+    pub fn draw(&mut self) -> Draw {
+        let mut draw = Draw { skew_ns: vec![0], steps: Vec::new() };
+        for at in 0..self.others.len() {
+            let (step, offset) = self.drawn(at);
+            draw.steps.push(step);
+            draw.skew_ns.push(offset - self.others[at].late_ns);
+        }
+        draw
+    }
+
+    /// A step of one task, by weight, and an offset in it, evenly.
+    fn drawn(&mut self, at: usize) -> (usize, i64) {
+        let (which, where_) = (self.uniform(), self.uniform());
+        let steps = &self.others[at].steps;
+        let all: f64 = steps.iter().map(Step::weight).sum();
+        let mut left = which * all;
+        for (number, step) in steps.iter().enumerate() {
+            left -= step.weight();
+            if left < 0.0 || number + 1 == steps.len() {
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    clippy::cast_precision_loss,
+                    reason = "a share of at most 0.2 s in nanoseconds"
+                )]
+                let within = (where_ * (step.hi - step.lo) as f64) as i64;
+                return (number, step.lo + within);
+            }
+        }
+        (0, 0)
+    }
+
+    /// From 0 to 1: SplitMix64, by Steele, Lea and Flood.
+    fn uniform(&mut self) -> f64 {
+        self.random = self.random.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let z = (self.random ^ (self.random >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        let high = u32::try_from((z ^ (z >> 31)) >> 32).expect("32 bits are left");
+        f64::from(high) / 4_294_967_296.0
+    }
+
+    /// What became of a round. From a batch that was sent together the steps are made.
+    pub fn learn(&mut self, rounds: &[(Draw, RoundSeen)]) {
+        if self.others.iter().any(|other| other.steps.is_empty()) {
+            self.others = (1..=self.others.len()).map(|task| Other::of(task, rounds)).collect();
+            return;
+        }
+        for (draw, seen) in rounds {
+            for (other, step) in self.others.iter_mut().zip(&draw.steps) {
+                if let Some(step) = other.steps.get_mut(*step) {
+                    step.rounds += 1;
+                    step.hits += u32::from(seen.hits > 0);
+                }
+            }
+        }
+    }
+}
+
+impl Other {
+    /// From rounds that were sent together.
+    fn of(task: usize, rounds: &[(Draw, RoundSeen)]) -> Other {
+        let tasks =
+            || rounds.iter().filter_map(|(_, seen)| seen.tasks.first().zip(seen.tasks.get(task)));
+        let ns = |ns: u64| i64::try_from(ns).unwrap_or(i64::MAX);
+        let late_ns = median(tasks().map(|(first, own)| ns(own.began_ns) - ns(first.began_ns)));
+        let before = median(tasks().map(|(_, own)| ns(own.took_ns)));
+        let after = median(tasks().map(|(first, _)| ns(first.took_ns)));
+        Other { late_ns, steps: steps(before, after) }
+    }
+}
+
+fn median(values: impl Iterator<Item = i64>) -> i64 {
+    let mut all: Vec<i64> = values.collect();
+    all.sort_unstable();
+    all.get(all.len() / 2).copied().unwrap_or(0)
+}
+
+/// Steps from `-before` to `after`.
+fn steps(before: i64, after: i64) -> Vec<Step> {
+    let step = |lo, hi| Step { lo, hi, rounds: 0, hits: 0 };
+    let side = |end: i64| {
+        let mut edges = vec![FIRST_NS];
+        let mut edge = FIRST_NS;
+        while edge < end.min(FARTHEST_NS) {
+            edge = (edge * 2).min(end.min(FARTHEST_NS));
+            edges.push(edge);
+        }
+        edges
+    };
+    let before = side(before).windows(2).map(|w| step(-w[1], -w[0])).collect::<Vec<_>>();
+    let after = side(after).windows(2).map(|w| step(w[0], w[1])).collect::<Vec<_>>();
+    before.into_iter().rev().chain([step(-FIRST_NS, FIRST_NS)]).chain(after).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device_world::TaskSeen;
+
+    fn seen(late_ns: u64, took: [u64; 2], hits: u64) -> RoundSeen {
+        let task = |began_ns, took_ns| TaskSeen { began_ns, took_ns };
+        RoundSeen {
+            tasks: vec![task(0, took[0]), task(late_ns, took[1])],
+            hits,
+            broken: Vec::new(),
+        }
+    }
+
+    fn learned() -> Skews {
+        let mut skews = Skews::new(2, 7);
+        let first: Vec<_> =
+            (0..9).map(|_| (skews.draw(), seen(5_000, [3_000, 9_000], 0))).collect();
+        assert!(first.iter().all(|(draw, _)| draw.skew_ns == [0, 0] && draw.delays() == [0, 0]));
+        skews.learn(&first);
+        skews
+    }
+
+    #[test]
+    fn the_sweep_is_as_far_as_tasks_overlap_and_finest_where_they_begin_together() {
+        let mut skews = learned();
+        let edges: Vec<(i64, i64)> = skews.others[0].steps.iter().map(|s| (s.lo, s.hi)).collect();
+        let want = [
+            (-9_000, -8_000),
+            (-8_000, -4_000),
+            (-4_000, -2_000),
+            (-2_000, -1_000),
+            (-1_000, 1_000),
+            (1_000, 2_000),
+            (2_000, 3_000),
+        ];
+        assert_eq!(edges, want);
+        for _ in 0..1000 {
+            let draw = skews.draw();
+            // What is late by itself is sent earlier by as much.
+            assert!((-14_000..-2_000).contains(&draw.skew_ns[1]), "{draw:?}");
+            assert_eq!(draw.delays()[0], draw.skew_ns[1].unsigned_abs());
+            assert_eq!(draw.delays()[1], 0);
+        }
+    }
+
+    #[test]
+    fn it_goes_where_windows_are_hit_and_comes_back_to_the_others() {
+        let mut skews = learned();
+        let mut last = [0_u32; 7];
+        for batch in 0..40 {
+            let mut rounds = Vec::new();
+            for _ in 0..64 {
+                let draw = skews.draw();
+                last[draw.steps[0]] += u32::from(batch >= 30);
+                let hits = u64::from(draw.steps[0] == 3);
+                rounds.push((draw, seen(0, [1, 1], hits)));
+            }
+            skews.learn(&rounds);
+        }
+        assert!(last[3] > 500, "{last:?}");
+        assert!(last.iter().sum::<u32>() > last[3], "{last:?}");
+        let two = (learned().draw(), learned().draw());
+        assert_eq!(two.0, two.1, "a seed gives the same sweep");
+    }
+
+    #[test]
+    fn three_tasks_have_a_sweep_each_and_one_has_none() {
+        let mut skews = Skews::new(3, 1);
+        assert_eq!(skews.draw().skew_ns, [0, 0, 0]);
+        skews.learn(&[]);
+        assert_eq!(skews.draw().delays().len(), 3);
+        assert_eq!(Skews::new(1, 1).draw().delays(), [0]);
+    }
+}
