@@ -1,12 +1,12 @@
 //! From a command line to text and an exit code.
 
-use crate::args::{Command, LowArgs};
+use crate::args::{Command, LowArgs, WorldName};
 use crate::failure::Failure;
 use crate::layers::Layers;
 use crate::terminal::Terminal;
 use crate::{
-    ablate, compare, costs, device, explain, explore, hunt, lists, load, media, plan, replay,
-    shell, shrink, values,
+    ablate, compare, costs, device, device_world, explain, explore, hunt, lists, load, media, plan,
+    replay, shell, shrink, values,
 };
 use clap::{CommandFactory, FromArgMatches};
 use maprace_scenario::Paint;
@@ -84,6 +84,9 @@ fn run(context: &Context<'_>, typed: LowArgs) -> Result<Answer, Failure> {
     match typed.command {
         None => compare::run(context, &plan::compare_seed(context)?),
         Some(Command::Compare(args)) => compare::run(context, &plan::compare(context, args)?),
+        Some(Command::Explore(args)) if args.device.world == WorldName::Device => {
+            device_world::explore(context, &plan::explore_on_device(context, args)?)
+        }
         Some(Command::Explore(args)) if args.shrink.is_wanted() => {
             shrink::run(context, &shrink::plan(context, args)?)
         }

@@ -215,7 +215,8 @@ pub(crate) struct CompareArgs {
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Measuring")]
 pub(crate) struct MeasureArgs {
-    /// Worlds: explore, virtual, threads; all of them if none is named
+    /// Worlds: explore, virtual, threads; these if none is named. device: a block device, which has to be
+    /// asked for, since it is added to this machine
     #[arg(long = "world", value_name = "WORLD", value_delimiter = ',', value_parser = values::world)]
     pub(crate) worlds: Vec<WorldName>,
     /// Cookies of iomap order: off, late, on; all of them if none is named and none is set
@@ -263,6 +264,7 @@ pub(crate) enum WorldName {
     Explore,
     Virtual,
     Threads,
+    Device,
 }
 
 /// `explore`.
@@ -281,6 +283,24 @@ pub(crate) struct ExploreArgs {
     pub(crate) files: FilesArgs,
     #[command(flatten)]
     pub(crate) shrink: ShrinkArgs,
+    #[command(flatten)]
+    pub(crate) device: OnDeviceArgs,
+}
+
+/// Where the scenario is run, and what a device needs to know.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "On a block device")]
+pub(crate) struct OnDeviceArgs {
+    /// The world: explore, or device: rounds on a block device whose server is the modelled file system
+    #[arg(long, value_name = "WORLD", default_value = "explore", value_parser = values::explored_world)]
+    pub(crate) world: WorldName,
+    /// With --world device: the medium, by profile, file, instant or fixed:10us; the first profile if not typed
+    #[arg(long, value_name = "MEDIA")]
+    pub(crate) media: Option<String>,
+    /// With --world device: rounds, 1 to 10^9; 1000 if not typed
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
+    pub(crate) rounds: Option<u64>,
 }
 
 /// Files to write beside the answer.

@@ -1,11 +1,13 @@
 //! `compare`: scenarios under protocols and orders, the first screen.
 
 use crate::answer::{Answer, Context, DAMAGE, INCOMPLETE};
+use crate::device_world;
 use crate::failure::Failure;
-use crate::measure;
+use crate::measure::{self, Measure};
 use crate::output::{Found, Measurements};
 use crate::plan::Compare;
 use crate::search::{Bar, Explored, search};
+use maprace_scenario::device_world::DeviceVerdict;
 use maprace_scenario::{Judgement, Row, Threads, Verdict, Verdicts, table};
 use std::cmp::Reverse;
 
@@ -28,12 +30,17 @@ pub(crate) fn run(context: &Context<'_>, plan: &Compare) -> Result<Answer, Failu
         true => measure::on_threads(context, &bar, plan)?,
         false => (Vec::new(), false),
     };
+    let (devices, skipped) = match plan.measure.device {
+        true => on_devices(context, &bar, plan)?,
+        false => (Vec::new(), None),
+    };
     drop(bar);
     let verdicts = || found.iter().map(|(.., explored)| &explored.verdict);
-    let code = match code_of(verdicts()) {
-        0 if timed.cut || threads_cut => INCOMPLETE,
+    let code = match code_of(verdicts()).max(device_world::code_of(&devices)) {
+        0 if timed.cut || threads_cut || skipped.is_some() => INCOMPLETE,
         code => code,
     };
+    let errors = skipped.map_or_else(String::new, |why| why.line(&context.terminal.program));
     let written: Vec<Found<'_>> =
         found.iter().map(|(name, subject, explored)| Found { name, subject, explored }).collect();
     let measurements =
@@ -42,9 +49,9 @@ pub(crate) fn run(context: &Context<'_>, plan: &Compare) -> Result<Answer, Failu
     if plan.search.json {
         let mut rows = Verdicts::of(verdicts());
         (rows.measured, rows.sweeps) = (&timed.measured, &timed.sweeps);
-        rows.threads = Threads { threads: &threads };
+        rows.threads = Threads { threads: &threads, device: &devices };
         let text = serde_json::to_string_pretty(&rows)? + "\n";
-        return Ok(Answer { text, code, ..Answer::default() });
+        return Ok(Answer { text, errors, code });
     }
     let rows: Vec<Row<'_>> =
         found.iter().map(|(name, _, e)| Row { name, verdict: &e.verdict }).collect();
@@ -57,8 +64,25 @@ pub(crate) fn run(context: &Context<'_>, plan: &Compare) -> Result<Answer, Failu
     parts.push(measure::table(&timed.measured, context.paint));
     parts.push(measure::sweeps(&timed.sweeps));
     parts.push(measure::threads(&threads));
+    parts.push(device_world::table(&devices, context.paint));
     parts.retain(|part| !part.is_empty());
-    Ok(Answer { text: parts.join("\n"), code, ..Answer::default() })
+    Ok(Answer { text: parts.join("\n"), errors, code })
+}
+
+/// What devices show. Where there can be none, the other worlds that were asked for count.
+fn on_devices(
+    context: &Context<'_>,
+    bar: &Bar,
+    plan: &Compare,
+) -> Result<(Vec<DeviceVerdict>, Option<Failure>), Failure> {
+    let Measure { explores, is_virtual, threads, .. } = plan.measure;
+    match measure::on_devices(context, bar, plan) {
+        Ok(devices) => Ok((devices, None)),
+        Err(Failure::Device(why)) if explores || is_virtual || threads => {
+            Ok((Vec::new(), Some(Failure::Device(format!("skipped: {why}")))))
+        }
+        Err(failure) => Err(failure),
+    }
 }
 
 /// What stands over a report.

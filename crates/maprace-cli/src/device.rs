@@ -40,6 +40,10 @@ mod process;
 #[cfg(feature = "ublk")]
 mod registry;
 #[cfg(feature = "ublk")]
+pub(crate) mod rounds;
+#[cfg(feature = "ublk")]
+mod rounds_backend;
+#[cfg(feature = "ublk")]
 mod spec;
 #[cfg(feature = "ublk")]
 mod start;
@@ -59,21 +63,26 @@ pub(crate) fn run(_: &Context<'_>, _: DeviceArgs) -> Result<Answer, Failure> {
     ))
 }
 
+/// What commands and daemons work with.
+#[cfg(feature = "ublk")]
+fn host<'a>(context: &Context<'a>, ends_at_hangup: bool) -> Result<daemon::Host<'a>, Failure> {
+    let surroundings = &context.terminal.surroundings;
+    Ok(daemon::Host {
+        layers: context.layers,
+        devices: &*surroundings.devices,
+        registry: std::sync::Arc::new(registry::Registry::open(surroundings)?),
+        die_at: surroundings.die_at.as_deref(),
+        ends_at_hangup,
+    })
+}
+
 /// Does it.
 #[cfg(feature = "ublk")]
 pub(crate) fn run(context: &Context<'_>, args: DeviceArgs) -> Result<Answer, Failure> {
     use args::{DeviceCommand, JsonArgs};
-    use std::sync::Arc;
 
-    let surroundings = &context.terminal.surroundings;
-    let registry = Arc::new(registry::Registry::open(surroundings)?);
-    let host = daemon::Host {
-        layers: context.layers,
-        devices: &*surroundings.devices,
-        registry: Arc::clone(&registry),
-        die_at: surroundings.die_at.as_deref(),
-        ends_at_hangup: !matches!(args.command, DeviceCommand::Serve),
-    };
+    let host = host(context, !matches!(args.command, DeviceCommand::Serve))?;
+    let registry = std::sync::Arc::clone(&host.registry);
     match args.command {
         DeviceCommand::Add(args) => add::add(context, &host, &args),
         DeviceCommand::List { json: JsonArgs { json } } => page::list(&registry, json),

@@ -19,6 +19,9 @@ pub(crate) enum Failure {
     /// A scenario that the model cannot run.
     #[error(transparent)]
     NotModelled(#[from] NotModelled),
+    /// A scenario that a block device cannot run.
+    #[error(transparent)]
+    NotExpressed(#[from] maprace_scenario::device_world::NotExpressed),
     /// A run that is not the one its schedule describes.
     #[error("{origin}: {mismatch}")]
     Mismatch {

@@ -22,6 +22,7 @@ mod args;
 mod compare;
 mod costs;
 mod device;
+mod device_world;
 mod explain;
 mod explore;
 mod failure;

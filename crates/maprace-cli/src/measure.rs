@@ -7,10 +7,11 @@ mod csv;
 mod state;
 mod table;
 
-pub(crate) use table::{sweeps, table, threads};
+pub(crate) use table::{sweeps, table, threads, time};
 
 use crate::answer::Context;
 use crate::args::{MeasureArgs, WorldName};
+use crate::device_world::{self, OnDevice};
 use crate::failure::Failure;
 use crate::files::{Existing, check_file};
 use crate::plan::{Compare, Search, Subject};
@@ -19,6 +20,7 @@ use csv::Csv;
 use maprace_media::Profile;
 use maprace_runtime::sim::Sim;
 use maprace_scenario::costs::{CostTable, Priced};
+use maprace_scenario::device_world::DeviceVerdict;
 use maprace_scenario::measure::{self, Repeats, Virtual};
 use maprace_scenario::{
     Config, Measured, Media, OnThreads, Plan, Scenario, SeededCosts, Starts, Sweep, SweepPoint,
@@ -38,6 +40,7 @@ pub(crate) struct Measure {
     pub(crate) explores: bool,
     pub(crate) is_virtual: bool,
     pub(crate) threads: bool,
+    pub(crate) device: bool,
     pub(crate) media: Vec<Media>,
     pub(crate) table: CostTable,
     cpus: Option<u32>,
@@ -76,6 +79,7 @@ impl Measure {
             explores: true,
             is_virtual: false,
             threads: false,
+            device: false,
             media: Vec::new(),
             table: CostTable::open(maprace_scenario::costs::DEFAULT).expect("it is built in"),
             cpus: None,
@@ -113,6 +117,7 @@ impl Measure {
             explores: is(WorldName::Explore) && of_scenarios,
             is_virtual: is(WorldName::Virtual),
             threads: is(WorldName::Threads) && of_scenarios && search.timing,
+            device: args.worlds.contains(&WorldName::Device) && of_scenarios && search.timing,
             media: media(&args.media)?,
             table: CostTable::open(table)?,
             cpus: args.cpus,
@@ -125,9 +130,9 @@ impl Measure {
             resume: args.resume,
             existing,
         };
-        if !(measure.explores || measure.is_virtual || measure.threads) {
-            let what = "nothing is left to do: threads run scenarios, without a sweep, and depend on \
-                        the machine, which --no-timing leaves out";
+        if !(measure.explores || measure.is_virtual || measure.threads || measure.device) {
+            let what = "nothing is left to do: threads and devices run scenarios, without a sweep, and \
+                        depend on the machine, which --no-timing leaves out";
             return Err(Failure::Usage(what.to_owned()));
         }
         measure.check_sweep(subjects)?;
@@ -170,7 +175,7 @@ fn sweep_failure(sweep: &SweepSpec, typed: &str, name: &str, why: &str) -> Failu
 }
 
 /// Media by name; the first profile where none is typed.
-fn media(typed: &[String]) -> Result<Vec<Media>, Failure> {
+pub(crate) fn media(typed: &[String]) -> Result<Vec<Media>, Failure> {
     let first = || maprace_media::all().first().map(|entry| entry.name.to_owned());
     let typed = if typed.is_empty() { first().into_iter().collect() } else { typed.to_vec() };
     let one = |name: String| -> Result<Media, Failure> {
@@ -289,6 +294,29 @@ fn job_on_threads<'a>(
         seed: plan.measure.seed,
         rounds: plan.measure.rounds.div_ceil(REPEATS.into()).min(THREAD_ROUNDS),
     })
+}
+
+/// Runs everything on devices that is asked for, one device after the other.
+pub(crate) fn on_devices(
+    context: &Context<'_>,
+    bar: &Bar,
+    plan: &Compare,
+) -> Result<Vec<DeviceVerdict>, Failure> {
+    watch_for_interrupt();
+    let Measure { rounds, seed, .. } = plan.measure;
+    let mut all = Vec::new();
+    for (_, subject) in &plan.subjects {
+        for media in &plan.measure.media {
+            for config in &plan.configs {
+                if STOP.load(Ordering::Relaxed) {
+                    return Ok(all);
+                }
+                let job = OnDevice { subject, config, media, rounds, seed };
+                all.push(device_world::run(context, bar, &job)?);
+            }
+        }
+    }
+    Ok(all)
 }
 
 /// How often a measurement on threads is repeated, for its spread.

@@ -2,17 +2,21 @@
 
 use crate::answer::Context;
 use crate::args::{
-    AblateArgs, CompareArgs, ConfigArgs, DiagramArgs, ExploreArgs, LayerArgs, ReplayArgs,
-    SearchArgs,
+    AblateArgs, CompareArgs, ConfigArgs, DiagramArgs, ExploreArgs, FilesArgs, LayerArgs,
+    ReplayArgs, SearchArgs, WorldName,
 };
+use crate::device_world;
 use crate::failure::Failure;
-use crate::measure::Measure;
+use crate::measure::{self, Measure};
 use crate::output::Files;
 use crate::values::{Setting, newest_release, order, protocol, turned};
 use maprace_explore::{Budget, Engine};
 use maprace_fs::protocol::{PRESETS, Protocol};
 use maprace_fs::{Cookie, Order};
 use maprace_scenario::{Config, Plan, Scenario, Schedule};
+
+/// Rounds on a device where none are typed.
+const ROUNDS: u64 = 1000;
 
 /// The pairs of the seed.
 const SEED: [&str; 3] = ["mkwrite-fallocate", "write-mkwrite", "write-fallocate"];
@@ -135,12 +139,36 @@ pub(crate) fn checked(scenario: &Scenario, config: &Config) -> Result<(), Failur
 
 /// `explore`.
 pub(crate) fn explore(context: &Context<'_>, args: ExploreArgs) -> Result<Explore, Failure> {
+    if args.device.media.is_some() || args.device.rounds.is_some() {
+        let what = "--media and --rounds are for --world device: `compare --world virtual` measures on a medium";
+        return Err(Failure::Usage(what.to_owned()));
+    }
     let subject = subject(context, &args.scenario)?;
     let config = one_config(context, &args.config)?;
     checked(&subject.scenario, &config)?;
     let files = Files::checked(args.files, None)?;
     let draw = draws(args.diagram, context);
     Ok(Explore { subject, config, search: args.search.into(), draw, files })
+}
+
+/// `explore --world device`.
+pub(crate) fn explore_on_device(
+    context: &Context<'_>,
+    args: ExploreArgs,
+) -> Result<device_world::Explore, Failure> {
+    let FilesArgs { report, trace, .. } = &args.files;
+    if report.is_some() || trace.is_some() || args.shrink.is_wanted() || args.search.no_timing {
+        let what = "--world device has no schedules, and all it finds depends on the machine: \
+                    leave --report, --trace, --shrink, --shrink-to and --no-timing out";
+        return Err(Failure::Usage(what.to_owned()));
+    }
+    let subject = subject(context, &args.scenario)?;
+    let config = one_config(context, &args.config)?;
+    device_world::checked(&subject, &config)?;
+    let media = measure::media(args.device.media.as_slice())?;
+    let [media] = media.try_into().map_err(|_| Failure::Usage("--media: one".to_owned()))?;
+    let rounds = args.device.rounds.unwrap_or(ROUNDS);
+    Ok(device_world::Explore { subject, config, media, rounds, search: args.search.into() })
 }
 
 /// `ablate`.
@@ -179,6 +207,9 @@ pub(crate) fn compare(context: &Context<'_>, args: CompareArgs) -> Result<Compar
     };
     for (_, subject) in &subjects {
         configs.iter().try_for_each(|config| checked(&subject.scenario, config))?;
+        if args.measure.worlds.contains(&WorldName::Device) {
+            configs.iter().try_for_each(|config| device_world::checked(subject, config))?;
+        }
     }
     let (draw, search) = (draws(args.diagram, context), Search::from(args.search));
     let plots = args.measure.plots.clone();

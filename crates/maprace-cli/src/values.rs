@@ -51,13 +51,24 @@ pub(crate) fn cookie(text: &str) -> Result<Cookie, ErrorKind> {
 
 /// A world.
 pub(crate) fn world(text: &str) -> Result<WorldName, ErrorKind> {
-    const WORLDS: [(&str, WorldName); 3] = [
-        ("explore", WorldName::Explore),
-        ("virtual", WorldName::Virtual),
-        ("threads", WorldName::Threads),
-    ];
-    let found = WORLDS.iter().find(|(name, _)| *name == text).map(|(_, world)| *world);
-    found.ok_or_else(|| unknown("world", text, WORLDS.iter().map(|(name, _)| *name)))
+    named(text, &WORLDS)
+}
+
+/// A world of `explore`: the others measure, which is what `compare` is for.
+pub(crate) fn explored_world(text: &str) -> Result<WorldName, ErrorKind> {
+    named(text, &[WORLDS[0], WORLDS[3]])
+}
+
+const WORLDS: [(&str, WorldName); 4] = [
+    ("explore", WorldName::Explore),
+    ("virtual", WorldName::Virtual),
+    ("threads", WorldName::Threads),
+    ("device", WorldName::Device),
+];
+
+fn named(text: &str, worlds: &[(&str, WorldName)]) -> Result<WorldName, ErrorKind> {
+    let found = worlds.iter().find(|(name, _)| *name == text).map(|(_, world)| *world);
+    found.ok_or_else(|| unknown("world", text, worlds.iter().map(|(name, _)| *name)))
 }
 
 /// An engine.

@@ -18,6 +18,7 @@ use io_uring::{IoUring, opcode, squeue};
 use memory::Memory;
 use rustix::fs::FallocateFlags;
 use rustix::io::{Errno, ReadWriteFlags};
+use rustix::thread::{CpuSet, sched_getaffinity};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 use std::sync::Arc;
@@ -99,6 +100,19 @@ fn set_up(iodepth: u32) -> Result<(IoUring, &'static str), Error> {
     ring.map_err(|cause| Error::system("io_uring_setup", cause))
 }
 
+/// Has the kernel's workers, which do what would block the ring, run where this thread may: a request of a
+/// worker comes from the worker's processor, and so through the queue of that. Before 5.14 they run anywhere.
+fn bind_workers(ring: &IoUring) {
+    let Ok(own) = sched_getaffinity(None) else { return };
+    // SAFETY: a set of processors is an array of words, and all zeroes is the empty one.
+    let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
+    for cpu in (0..CpuSet::MAX_CPU).filter(|cpu| own.is_set(*cpu)) {
+        // SAFETY: the set has a bit for each number below `MAX_CPU`, which is `CPU_SETSIZE`.
+        unsafe { libc::CPU_SET(cpu, &mut set) };
+    }
+    let _ = ring.submitter().register_iowq_aff(&set);
+}
+
 impl Uring {
     /// A ring for requests of up to `bs` bytes of a target.
     ///
@@ -110,6 +124,7 @@ impl Uring {
         let memory =
             Memory::new(iodepth, bs, seed).map_err(|e| Error::system("memory for buffers", e))?;
         let mut notes = vec![how.to_owned()];
+        bind_workers(&ring);
         ring.submitter()
             .register_files(&[target.file().as_raw_fd()])
             .map_err(|cause| Error::system("a file cannot be registered with the ring", cause))?;

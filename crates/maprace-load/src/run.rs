@@ -337,9 +337,14 @@ fn run<E: Engine>(
 /// Keeps this thread on its processor, where the job names some.
 fn pin(job: &Job, worker: u16) -> Result<(), Error> {
     let cpus = &job.cpus_allowed;
-    let Some(cpu) = cpus.get(usize::from(worker) % cpus.len().max(1)) else { return Ok(()) };
+    let cpu = cpus.get(usize::from(worker) % cpus.len().max(1));
+    cpu.map_or(Ok(()), |cpu| pin_to(*cpu))
+}
+
+/// Keeps this thread on a processor.
+pub(crate) fn pin_to(cpu: u32) -> Result<(), Error> {
     let mut set = CpuSet::new();
-    let index = usize::try_from(*cpu).unwrap_or(usize::MAX);
+    let index = usize::try_from(cpu).unwrap_or(usize::MAX);
     if index >= CpuSet::MAX_CPU {
         return Err(Error::job(format!("cpus_allowed {cpu}: there is no such processor")));
     }

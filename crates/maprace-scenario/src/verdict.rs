@@ -19,6 +19,7 @@ pub use page::page;
 pub use paint::Paint;
 pub use table::{Row, table};
 
+use crate::device_world::DeviceVerdict;
 use crate::knobs::KnobValues;
 use crate::measured::{Measured, Sweep};
 use std::fmt;
@@ -181,21 +182,25 @@ pub struct Verdicts<'a> {
     /// The same where a setting was swept.
     #[serde(skip_serializing_if = "<[Sweep]>::is_empty")]
     pub sweeps: &'a [Sweep],
-    /// What was measured on threads, which depends on the machine.
+    /// What was measured on threads and on devices, which depends on the machine.
     #[serde(rename = "machine", skip_serializing_if = "Threads::is_empty")]
     pub threads: Threads<'a>,
 }
 
-/// Measurements on threads.
+/// What depends on the machine.
 #[derive(Clone, Copy, PartialEq, Debug, Default, serde::Serialize)]
 pub struct Threads<'a> {
-    /// One for each configuration.
+    /// On threads, one for each configuration.
+    #[serde(skip_serializing_if = "<[Measured]>::is_empty")]
     pub threads: &'a [Measured],
+    /// On devices, one for each configuration.
+    #[serde(skip_serializing_if = "<[DeviceVerdict]>::is_empty")]
+    pub device: &'a [DeviceVerdict],
 }
 
 impl Threads<'_> {
     fn is_empty(&self) -> bool {
-        self.threads.is_empty()
+        self.threads.is_empty() && self.device.is_empty()
     }
 }
 

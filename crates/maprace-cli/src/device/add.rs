@@ -26,24 +26,55 @@ pub(crate) fn add(
 ) -> Result<Answer, Failure> {
     let spec = Spec::typed(context, args)?;
     let deadline = Deadline::after(Duration::from_secs(args.timeout.into()));
-    let lock = host.registry.lock(deadline)?;
-    let mut from = 0;
-    for _ in 0..TRIES {
+    let wanted = Wanted { spec, id: args.queues.id, command: with_auto(&context.terminal.typed) };
+    if args.foreground {
+        let lock = host.registry.lock(deadline)?;
+        let order = wanted.order(host, 0)?;
+        return in_foreground(context, host, order, args.json.json, lock);
+    }
+    let entry = bring_up(host, &wanted, deadline, &Interrupted::watch()?)?;
+    page::added(&host.registry, &entry, args.json.json)
+}
+
+/// A device that is wanted.
+#[derive(Debug)]
+pub(crate) struct Wanted {
+    pub(crate) spec: Spec,
+    /// Its number, if it has to be that one.
+    pub(crate) id: Option<u32>,
+    /// What was typed.
+    pub(crate) command: String,
+}
+
+impl Wanted {
+    /// The order for a daemon, under a number from `from` on that nobody has; written down.
+    fn order(&self, host: &Host<'_>, from: u32) -> Result<Order, Failure> {
         let kernel = kernel_devices(host)?;
-        let id = free_id(&host.registry, &kernel, args.queues.id, from)?;
-        let spec = spec.clone().numbered(id, host.registry.memory(id)?);
+        let id = free_id(&host.registry, &kernel, self.id, from)?;
+        let spec = self.spec.clone().numbered(id, host.registry.memory(id)?);
         let entry = Entry::new(spec, daemon::now());
         host.registry.write(&entry)?;
-        let command = with_auto(&context.terminal.typed);
-        let order = Order { entry, again: false, command };
-        let added = match args.foreground {
-            true => return in_foreground(context, host, order, args.json.json, lock),
-            false => start(host, &order, deadline, &Interrupted::watch()?),
-        };
-        match added {
-            Ok(entry) => return page::added(&host.registry, &entry, args.json.json),
+        Ok(Order { entry, again: false, command: self.command.clone() })
+    }
+}
+
+/// Adds a device that a daemon serves; it can be used when this returns.
+pub(crate) fn bring_up(
+    host: &Host<'_>,
+    wanted: &Wanted,
+    deadline: Deadline,
+    interrupted: &Interrupted,
+) -> Result<Entry, Failure> {
+    let _lock = host.registry.lock(deadline)?;
+    let mut from = 0;
+    for _ in 0..TRIES {
+        let order = wanted.order(host, from)?;
+        match start(host, &order, deadline, interrupted) {
+            Ok(entry) => return Ok(entry),
             // Another program was faster.
-            Err(failed) if failed.is_taken && args.queues.id.is_none() => from = id + 1,
+            Err(failed) if failed.is_taken && wanted.id.is_none() => {
+                from = order.entry.spec.id + 1;
+            }
             Err(failed) => return Err(Failure::Device(failed.error)),
         }
     }

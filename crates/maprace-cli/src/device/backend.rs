@@ -2,6 +2,7 @@
 
 use super::args::{StoreArg, ZeroesArg};
 use super::fs_backend::{self, FsBackend, FsOptions};
+use super::rounds_backend::{self, RoundsAsked, RoundsBackend, RoundsReply};
 use super::spec::{BackendSpec, FsSpec, Spec};
 use crate::failure::Failure;
 use crate::layers::Layers;
@@ -15,11 +16,13 @@ pub(crate) struct Opened {
     pub(crate) backend: Arc<dyn Backend>,
     /// The same, if it waits for its medium itself.
     fs: Option<Arc<FsBackend>>,
+    /// The same, if it serves a scenario.
+    rounds: Option<Arc<RoundsBackend>>,
 }
 
 impl Opened {
     fn raw(backend: impl Backend) -> Opened {
-        Opened { backend: Arc::new(backend), fs: None }
+        Opened { backend: Arc::new(backend), fs: None, rounds: None }
     }
 
     /// What the queue loop is to wait for; a medium that the backend waits for itself is put in force.
@@ -35,7 +38,16 @@ impl Opened {
 
     /// To be called when the device has gone: what a person should know of its end.
     pub(crate) fn close(&self) -> Vec<String> {
-        self.fs.as_ref().map_or_else(Vec::new, |fs| fs.close())
+        let rounds = self.rounds.as_ref().map_or_else(Vec::new, |rounds| rounds.told());
+        self.fs.as_ref().map_or(rounds, |fs| fs.close())
+    }
+
+    /// Does what whoever runs a scenario's rounds asks for.
+    pub(crate) fn rounds(&self, asked: RoundsAsked) -> Result<RoundsReply, Failure> {
+        match &self.rounds {
+            Some(rounds) => rounds.asked(asked),
+            None => Err(Failure::Device("the device serves no scenario".to_owned())),
+        }
     }
 }
 
@@ -58,6 +70,11 @@ pub(crate) fn open(layers: &Layers, spec: &Spec, again: bool) -> Result<Opened, 
             Ok(Opened::raw(open(path, size).map_err(wrong)?))
         }
         BackendSpec::Fs(fs) => open_fs(layers, fs, size),
+        BackendSpec::Rounds(spec) => {
+            let rounds = rounds_backend::open(layers, spec)?;
+            let backend: Arc<dyn Backend> = Arc::clone(&rounds) as _;
+            Ok(Opened { backend, fs: None, rounds: Some(rounds) })
+        }
     }
 }
 
@@ -81,5 +98,5 @@ fn open_fs(layers: &Layers, fs: &FsSpec, size: u64) -> Result<Opened, Failure> {
     let opened = fs_backend::open(layers.get(&fs.layer)?, options);
     let opened = opened.map_err(|error| Failure::Device(error.to_string()))?;
     let backend: Arc<dyn Backend> = Arc::clone(&opened) as _;
-    Ok(Opened { backend, fs: Some(opened) })
+    Ok(Opened { backend, fs: Some(opened), rounds: None })
 }

@@ -3,6 +3,7 @@
 
 use super::args::AskedArg;
 use super::clock::{Deadline, LOOK, pause};
+use super::rounds_backend::{RoundsAsked, RoundsReply};
 use super::spec::Medium;
 use crate::failure::Failure;
 use maprace_ublk::Stats;
@@ -45,6 +46,8 @@ pub(crate) enum Request {
     Clear,
     /// Which faults are there?
     Faults,
+    /// Of a device that serves a scenario.
+    Rounds(RoundsAsked),
 }
 
 /// The answer.
@@ -57,6 +60,8 @@ pub(crate) enum Reply {
     Medium(Box<Medium>),
     /// The faults that are there now, and how many requests a release has answered.
     Faults { faults: FaultList, released: u64 },
+    /// Of a device that serves a scenario.
+    Rounds(RoundsReply),
     /// It was not done, and why.
     Refused(String),
 }
@@ -89,7 +94,16 @@ pub(crate) struct FaultList {
 
 /// Asks a device's daemon.
 pub(crate) fn ask(socket: &Path, request: &Request) -> Result<Reply, Failure> {
-    let deadline = Deadline::after(ANSWER);
+    ask_within(socket, request, ANSWER)
+}
+
+/// The same, for what may take long.
+pub(crate) fn ask_within(
+    socket: &Path,
+    request: &Request,
+    limit: Duration,
+) -> Result<Reply, Failure> {
+    let deadline = Deadline::after(limit);
     let failed = |what: &dyn std::fmt::Display| {
         let where_ = socket.display();
         Failure::Device(format!(
@@ -98,7 +112,7 @@ pub(crate) fn ask(socket: &Path, request: &Request) -> Result<Reply, Failure> {
     };
     let stream = UnixStream::connect(socket).map_err(|error| failed(&error))?;
     let limits =
-        stream.set_read_timeout(Some(ANSWER)).and_then(|()| stream.set_write_timeout(Some(ANSWER)));
+        stream.set_read_timeout(Some(limit)).and_then(|()| stream.set_write_timeout(Some(ANSWER)));
     limits.map_err(|error| failed(&error))?;
     send(&stream, request).map_err(|error| failed(&error))?;
     let line = line(&stream, deadline).map_err(|error| failed(&error))?;

@@ -12,7 +12,7 @@ use super::entry::Entry;
 use super::floor;
 use super::process::Process;
 use super::registry::Registry;
-use super::spec::Medium;
+use super::spec::{BackendSpec, Medium};
 use crate::device::args::AskedArg;
 use crate::failure::Failure;
 use crate::layers::Layers;
@@ -21,6 +21,7 @@ use crate::values::one_line;
 use maprace_media::Chance;
 use maprace_media::faults::{Asked, Fault, Lasts};
 use maprace_ublk::device::Error;
+use rustix::process::Signal;
 use serde::{Deserialize, Serialize};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::path::Path;
@@ -102,7 +103,7 @@ impl Host<'_> {
     fn die_if_told(&self, step: &str) {
         if self.die_at == Some(step) {
             let own = rustix::process::getpid();
-            let _ = rustix::process::kill_process(own, rustix::process::Signal::KILL);
+            let _ = rustix::process::kill_process(own, Signal::KILL);
         }
     }
 }
@@ -308,6 +309,7 @@ impl Served {
                 released = self.release()?;
             }
             Request::Faults => {}
+            Request::Rounds(asked) => return self.opened.rounds(asked).map(Reply::Rounds),
         }
         let faults = self.book().list.clone();
         Ok(Reply::Faults { faults, released })
@@ -401,6 +403,10 @@ pub(crate) fn main(host: &Host<'_>) -> Result<(), Failure> {
         .isolate(&[host.registry.path(), order.entry.spec.data().unwrap_or(Path::new("/"))]);
     let moved = std::env::set_current_dir("/");
     moved.map_err(|error| Failure::File { path: "/".into(), error })?;
+    if matches!(order.entry.spec.backend, BackendSpec::Rounds(_)) {
+        // It is of use to whoever started it, and to nobody else.
+        let _ = rustix::process::set_parent_process_death_signal(Some(Signal::TERM));
+    }
     let mut tell = |report: &Report| {
         let told = say(report);
         if matches!(report, Report::Ready(_)) {

@@ -193,8 +193,8 @@ pub(crate) struct Deleted {
     pub(crate) remarks: Vec<String>,
 }
 
-/// Deletes one device.
-fn delete(host: &Host<'_>, id: u32, deadline: Deadline) -> Result<Deleted, Failure> {
+/// Deletes one device; whoever calls has the registry's lock.
+pub(crate) fn delete(host: &Host<'_>, id: u32, deadline: Deadline) -> Result<Deleted, Failure> {
     let entry = host.registry.entry(id)?;
     let asked = Deadline::after(END.min(deadline.left()));
     let name = page::name(&entry);

@@ -84,6 +84,7 @@ impl View {
             BackendSpec::Memory(_) => ("memory", None),
             BackendSpec::File(_) => ("file", None),
             BackendSpec::Fs(fs) => ("fs", Some(fs.clone())),
+            BackendSpec::Rounds(rounds) => ("rounds", Some(rounds.fs.clone())),
         };
         let facts = entry.facts.as_ref();
         View {

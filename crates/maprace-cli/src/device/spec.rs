@@ -10,7 +10,7 @@ use crate::plan::one_config;
 use crate::values::{self, Setting};
 use maprace_media::Profile;
 use maprace_media::params::{Cache, Fua};
-use maprace_scenario::Config;
+use maprace_scenario::{Config, Media};
 use maprace_ublk::{Attributes, Floor, Partitions, Plan, Timing, Waiting};
 use serde::{Deserialize, Serialize};
 use std::num::NonZero;
@@ -21,6 +21,11 @@ const CACHE_MB: u32 = 256;
 
 /// Bytes that a raw device keeps or gives back at once.
 const PAGE: u32 = 4096;
+
+/// Requests at once, and bytes of the longest at least, of a device of rounds: each task has one in flight, and
+/// whoever looks at the device has some.
+const ROUNDS_DEPTH: u16 = 8;
+const ROUNDS_BUFFER: u32 = 64 << 10;
 
 /// A device.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -78,6 +83,45 @@ pub(crate) enum BackendSpec {
     File(PathBuf),
     /// In the modelled file system.
     Fs(FsSpec),
+    /// In the files of a scenario's rounds.
+    Rounds(RoundsSpec),
+}
+
+/// A scenario that is served in rounds.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RoundsSpec {
+    pub(crate) fs: FsSpec,
+    /// The file's text.
+    pub(crate) scenario: String,
+    /// What is under the files.
+    pub(crate) media: MediaSpec,
+    /// Where its draws begin.
+    pub(crate) seed: u64,
+}
+
+/// A medium of the worlds.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) enum MediaSpec {
+    /// Takes no time.
+    Instant,
+    /// Takes so many nanoseconds.
+    Fixed(u64),
+    /// Takes what a profile says.
+    Profile { name: String, text: String },
+}
+
+impl From<&Media> for MediaSpec {
+    fn from(media: &Media) -> MediaSpec {
+        match media {
+            Media::Instantly => MediaSpec::Instant,
+            Media::Fixed(ns) => MediaSpec::Fixed(*ns),
+            Media::Profile(profile) => {
+                MediaSpec::Profile { name: profile.name.clone(), text: whole_text(profile) }
+            }
+        }
+    }
 }
 
 /// A modelled file system, by names.
@@ -97,16 +141,26 @@ pub(crate) struct FsSpec {
 impl FsSpec {
     fn typed(context: &Context<'_>, args: &FsArgs) -> Result<FsSpec, Failure> {
         let config = one_config(context, &args.config)?;
-        let own = |(knob, value): (&str, &str)| (knob.to_owned(), value.to_owned());
         Ok(FsSpec {
-            set: config.moved().into_iter().map(own).collect(),
-            order: config.order.name().to_owned(),
-            protocol: config.protocol.name.to_owned(),
-            layer: config.layer,
             store: args.store.unwrap_or_default(),
             zeroes: args.zeroes.unwrap_or_default(),
             cache_mb: args.cache_mb.unwrap_or(CACHE_MB),
+            ..FsSpec::of(&config)
         })
+    }
+
+    /// A configuration by its names.
+    pub(crate) fn of(config: &Config) -> FsSpec {
+        let own = |(knob, value): (&str, &str)| (knob.to_owned(), value.to_owned());
+        FsSpec {
+            set: config.moved().into_iter().map(own).collect(),
+            order: config.order.name().to_owned(),
+            protocol: config.protocol.name.to_owned(),
+            layer: config.layer.clone(),
+            store: StoreArg::default(),
+            zeroes: ZeroesArg::default(),
+            cache_mb: CACHE_MB,
+        }
     }
 
     /// The configuration that the names mean here.
@@ -219,6 +273,37 @@ impl Spec {
         Ok(spec)
     }
 
+    /// A device of a scenario's rounds: `queues` of them, `size` bytes, requests of up to `longest`.
+    pub(crate) fn of_rounds(rounds: RoundsSpec, queues: u16, size: u64, longest: u64) -> Spec {
+        let longest = u32::try_from(longest).unwrap_or(u32::MAX).next_multiple_of(PAGE);
+        Spec {
+            id: 0,
+            queues,
+            depth: ROUNDS_DEPTH,
+            buffer_bytes: longest.max(ROUNDS_BUFFER),
+            attributes: Attributes {
+                size,
+                logical_block: 512,
+                physical_block: 512,
+                volatile_cache: true,
+                fua: false,
+                rotational: false,
+                discard_granularity: 512,
+            },
+            recoverable: false,
+            partitions: Partitions::Ignored,
+            waiting: Waiting::Hybrid,
+            medium: Medium {
+                name: "ram".to_owned(),
+                profile: None,
+                seed: 0,
+                dilate: 1,
+                below: Below::Refuse,
+            },
+            backend: BackendSpec::Rounds(rounds),
+        }
+    }
+
     /// The same with that number; bytes in memory are then kept at that path.
     pub(crate) fn numbered(mut self, id: u32, memory: PathBuf) -> Spec {
         self.id = id;
@@ -231,9 +316,13 @@ impl Spec {
     /// As a device takes it.
     pub(crate) fn plan(&self, floor: Option<Floor>) -> Result<Plan, Failure> {
         let mut timing = self.medium.timing()?;
-        if matches!(self.backend, BackendSpec::Fs(_)) {
+        let mut floor = floor;
+        match self.backend {
             // It waits for its medium itself.
-            timing.profile = None;
+            BackendSpec::Fs(_) => timing.profile = None,
+            // Its requests are no reads and writes of a device, to be measured as such.
+            BackendSpec::Rounds(_) => floor = Some(Floor::default()),
+            BackendSpec::Null | BackendSpec::Memory(_) | BackendSpec::File(_) => {}
         }
         Ok(Plan {
             id: Some(self.id),
@@ -254,7 +343,7 @@ impl Spec {
     pub(crate) fn data(&self) -> Option<&Path> {
         match &self.backend {
             BackendSpec::Memory(path) | BackendSpec::File(path) => Some(path),
-            BackendSpec::Null | BackendSpec::Fs(_) => None,
+            BackendSpec::Null | BackendSpec::Fs(_) | BackendSpec::Rounds(_) => None,
         }
     }
 
@@ -267,6 +356,10 @@ impl Spec {
     pub(crate) fn title(&self) -> String {
         let backend = match &self.backend {
             BackendSpec::Fs(fs) => format!("fs ({} {} {})", fs.layer, fs.protocol, fs.order),
+            BackendSpec::Rounds(rounds) => {
+                let FsSpec { layer, protocol, order, .. } = &rounds.fs;
+                format!("rounds of a scenario ({layer} {protocol} {order})")
+            }
             _ => "raw".to_owned(),
         };
         format!("{}, {}, {backend}", self.medium.name, exact(self.attributes.size))

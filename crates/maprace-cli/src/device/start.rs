@@ -19,9 +19,12 @@ const GLANCE: Duration = Duration::from_millis(100);
 /// How long a kernel may take to remove what was half made.
 const REMOVAL: Duration = Duration::from_secs(10);
 
-/// Set by SIGINT and SIGTERM.
+/// Set by SIGINT and SIGTERM, or by whatever ends a search.
 #[derive(Clone, Debug)]
-pub(crate) struct Interrupted(Arc<AtomicBool>);
+pub(crate) enum Interrupted {
+    Signals(Arc<AtomicBool>),
+    Search,
+}
 
 impl Interrupted {
     /// From now on these signals do not end the process.
@@ -31,12 +34,15 @@ impl Interrupted {
             signal_hook::flag::register(signal, Arc::clone(&flag))
                 .map_err(|error| Failure::Device(format!("cannot wait for signals: {error}")))?;
         }
-        Ok(Interrupted(flag))
+        Ok(Interrupted::Signals(flag))
     }
 
     /// Whether one has come.
     pub(crate) fn is_set(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        match self {
+            Interrupted::Signals(flag) => flag.load(Ordering::Relaxed),
+            Interrupted::Search => crate::search::STOP.load(Ordering::Relaxed),
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the device world comes to: what the server saw of each round, and the verdict on all of them.
 
 use super::express::Expressed;
+use super::skew::Draw;
 use crate::config::Config;
 use crate::format::Scenario;
 use crate::measured::Measured;
@@ -10,9 +11,6 @@ use serde::{Deserialize, Serialize};
 
 /// The name and version of the format of [`DeviceVerdict`] as JSON.
 pub const SCHEMA_DEVICE: &str = "maprace.device-world/1";
-
-/// Damaged rounds that a verdict tells of; all are counted.
-const TOLD_MOST: usize = 16;
 
 /// What a checker found.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -66,6 +64,21 @@ pub struct DamagedRound {
     pub began_ns: Vec<u64>,
     /// What was broken.
     pub broken: Vec<Finding>,
+}
+
+impl DamagedRound {
+    /// So many of them a verdict tells; all are counted.
+    pub const TOLD: usize = 16;
+
+    /// A round, if it did damage.
+    pub fn of(round: u64, draw: &Draw, seen: &RoundSeen) -> Option<DamagedRound> {
+        (!seen.broken.is_empty()).then(|| DamagedRound {
+            round,
+            skew_ns: draw.skew_ns.clone(),
+            began_ns: seen.tasks.iter().map(|task| task.began_ns).collect(),
+            broken: seen.broken.clone(),
+        })
+    }
 }
 
 /// An operation and the request that it became.
@@ -135,19 +148,6 @@ pub fn device_verdict(
 }
 
 impl DeviceVerdict {
-    /// Tells of a round, if it did damage and there is room; `skew_ns`: when its tasks were sent.
-    pub fn tell(&mut self, round: u64, skew_ns: &[i64], seen: &RoundSeen) {
-        if seen.broken.is_empty() || self.damaged_rounds.len() == TOLD_MOST {
-            return;
-        }
-        self.damaged_rounds.push(DamagedRound {
-            round,
-            skew_ns: skew_ns.to_vec(),
-            began_ns: seen.tasks.iter().map(|task| task.began_ns).collect(),
-            broken: seen.broken.clone(),
-        });
-    }
-
     /// Which request each operation became: task, operation, request.
     pub fn mapping(&self) -> impl Iterator<Item = (&str, &str, &str)> {
         self.mapping.iter().map(|m| (m.task.as_str(), m.op.as_str(), m.request))

@@ -51,7 +51,7 @@ pub trait RoundServer: Send + Sync + fmt::Debug {
     /// What all rounds so far come to.
     fn measured(&self) -> Measured;
 
-    /// How many requests were not the next one of a task.
+    /// How many requests came in batches and were not the next one of a task.
     fn strays(&self) -> u64;
 
     /// What was broken in all rounds: the first of each kind and in how many rounds.
@@ -136,9 +136,12 @@ where
         let Some(lane) = self.lanes.get(task) else { return Served::Stray };
         let mut lane = lane.lock().expect(UNPOISONED);
         let next = self.job.expressed.request(task, lane.op, lane.place);
-        let place = self.places.read().expect(UNPOISONED).get(lane.place).cloned();
+        let (place, is_idle) = {
+            let places = self.places.read().expect(UNPOISONED);
+            (places.get(lane.place).cloned(), places.is_empty())
+        };
         let Some(file) = place.filter(|_| next == Some(asked)) else {
-            lane.strays += 1;
+            lane.strays += u64::from(!is_idle);
             return Served::Stray;
         };
         let requests = &self.job.plan.tasks[task].requests;

@@ -1,0 +1,167 @@
+//! One run: the device comes, its rounds are run batch by batch, it goes.
+
+use super::OnDevice;
+use crate::answer::Context;
+use crate::device::rounds::{Served, processors};
+use crate::failure::Failure;
+use crate::machine::timed;
+use crate::search::{Bar, STOP, watch_for_interrupt};
+use maprace_load::{Access, LaneRound, Lanes, Op, Request, open_target};
+use maprace_scenario::Plan;
+use maprace_scenario::device_world::{
+    BATCH, BlockKind, BlockRequest, DamagedRound, DeviceVerdict, Draw, Expressed, RoundSeen, Skews,
+    device_verdict, express,
+};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+/// Rounds that are sent together, from which the sweep is made.
+const TOGETHER: usize = 9;
+
+/// What a batch should take, in seconds: an end, a look and a word that often.
+const BATCH_SECONDS: f64 = 1.0;
+
+/// The longest that a batch may take before its device is given up: ten thousand times as long as most do.
+const HANGS: Duration = Duration::from_secs(300);
+
+/// Runs the rounds of a scenario in a configuration.
+pub(crate) fn run(
+    context: &Context<'_>,
+    bar: &Bar,
+    job: &OnDevice<'_>,
+) -> Result<DeviceVerdict, Failure> {
+    watch_for_interrupt();
+    let scenario = &job.subject.scenario;
+    let plan = Plan::new(scenario, job.config)?;
+    let expressed = express(scenario, &plan)?;
+    let name = format!("{} {} {}", scenario.name, job.config.protocol.name, job.config.order);
+    bar.say(|| format!("{name}: adding a device"));
+    let server = Served::bring_up(context, job, &expressed)?;
+    let mut rounds = Rounds::begin(&server, expressed, job)?;
+    let mut done = 0;
+    while done < job.rounds && !STOP.load(Ordering::Relaxed) {
+        rounds.batch(job.rounds - done)?;
+        done = rounds.done;
+        bar.say(|| format!("{name}: {done} of {} rounds, {} damaged", job.rounds, rounds.damaged));
+    }
+    let Rounds { expressed, lanes, told, .. } = rounds;
+    // The device goes when nobody has it open.
+    lanes.end();
+    let sum = server.sum()?;
+    let mut verdict = device_verdict(scenario, job.config, &expressed, sum.measured);
+    verdict.damaged_rounds = told;
+    verdict.strays = sum.strays;
+    verdict.cut = done < job.rounds;
+    verdict.log = server.end()?;
+    Ok(verdict)
+}
+
+/// Rounds on their way.
+struct Rounds<'a> {
+    server: &'a Served<'a>,
+    expressed: Expressed,
+    lanes: Lanes,
+    skews: Skews,
+    /// Rounds that were sent together, until there are enough of them.
+    together: Vec<(Draw, RoundSeen)>,
+    told: Vec<DamagedRound>,
+    done: u64,
+    damaged: u64,
+    /// What a round takes, in seconds.
+    each: f64,
+}
+
+impl<'a> Rounds<'a> {
+    fn begin(
+        server: &'a Served<'a>,
+        expressed: Expressed,
+        job: &OnDevice<'_>,
+    ) -> Result<Rounds<'a>, Failure> {
+        let access = Access { writes: true, direct: true, size: None, destroys: None };
+        let path = server.block_device();
+        let target = Arc::new(open_target(Path::new(&path), access)?);
+        let cpus = processors(&path, expressed.tasks.len())?;
+        let longest = u32::try_from(expressed.longest()).unwrap_or(u32::MAX).next_multiple_of(4096);
+        let lanes = Lanes::start(&target, &cpus, longest.max(4096), job.seed)?;
+        let skews = Skews::new(expressed.tasks.len(), job.seed);
+        let (together, told) = (Vec::new(), Vec::new());
+        // The first round shows what one takes.
+        let each = BATCH_SECONDS;
+        let (done, damaged) = (0, 0);
+        Ok(Rounds { server, expressed, lanes, skews, together, told, done, damaged, each })
+    }
+
+    /// As many rounds as a batch should have, at most `most`.
+    fn batch(&mut self, most: u64) -> Result<(), Failure> {
+        let count = self.size().min(u32::try_from(most).unwrap_or(BATCH));
+        let draws: Vec<Draw> = (0..count).map(|_| self.skews.draw()).collect();
+        let (seen, seconds) = timed(|| self.run(count, &draws));
+        let seen = seen?;
+        self.each = seconds / f64::from(count.max(1));
+        for (draw, seen) in draws.iter().zip(&seen) {
+            self.damaged += u64::from(!seen.broken.is_empty());
+            self.told.extend(DamagedRound::of(self.done, draw, seen).filter(|_| self.has_room()));
+            self.done += 1;
+        }
+        let rounds: Vec<_> = draws.into_iter().zip(seen).collect();
+        self.learn(rounds);
+        Ok(())
+    }
+
+    fn size(&self) -> u32 {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "1 to 64")]
+        let count = (BATCH_SECONDS / self.each.max(1e-6)).clamp(1.0, f64::from(BATCH)) as u32;
+        count
+    }
+
+    fn has_room(&self) -> bool {
+        self.told.len() < DamagedRound::TOLD
+    }
+
+    fn run(&self, count: u32, draws: &[Draw]) -> Result<Vec<RoundSeen>, Failure> {
+        self.server.begin(count)?;
+        let lane = |task| {
+            draws.iter().enumerate().map(|(place, draw)| self.lane(task, place, draw)).collect()
+        };
+        let rounds = (0..self.expressed.tasks.len()).map(lane).collect();
+        let run = self.lanes.run(rounds, HANGS);
+        // What was answered is the server's to judge; it knows what has not come.
+        match run {
+            Ok(_) => self.server.ended(),
+            Err(error) => Err(Failure::Device(format!(
+                "world device: after round {}: {error}: see {} of its process",
+                self.done,
+                self.server.log()
+            ))),
+        }
+    }
+
+    fn lane(&self, task: usize, place: usize, draw: &Draw) -> LaneRound {
+        let requests = (0..).map_while(|number| self.expressed.request(task, number, place));
+        LaneRound { delay_ns: draw.delays()[task], requests: requests.map(request).collect() }
+    }
+
+    fn learn(&mut self, mut rounds: Vec<(Draw, RoundSeen)>) {
+        if self.together.len() >= TOGETHER {
+            return self.skews.learn(&rounds);
+        }
+        self.together.append(&mut rounds);
+        if self.together.len() >= TOGETHER {
+            self.skews.learn(&self.together);
+        }
+    }
+}
+
+fn request(asked: BlockRequest) -> Request {
+    let op = match asked.kind {
+        BlockKind::Read => Op::Read,
+        BlockKind::Write => Op::Write,
+        BlockKind::WriteZeroes => Op::WriteZeroes,
+        BlockKind::Discard => Op::Trim,
+        BlockKind::Flush => Op::Flush,
+    };
+    let len = u32::try_from(asked.len).unwrap_or(u32::MAX);
+    Request { op, fua: false, pos: asked.pos, len }
+}
