@@ -19,7 +19,7 @@ pub use express::{
     BLOCK_REQUEST_MOST, BlockKind, BlockRequest, Expressed, ExpressedTask, NotExpressed, express,
 };
 pub use record::{
-    DamagedRound, DeviceVerdict, Finding, RoundSeen, SCHEMA_DEVICE, TaskSeen, device_verdict,
+    Apart, DamagedRound, DeviceVerdict, Finding, RoundSeen, SCHEMA_DEVICE, TaskSeen, device_verdict,
 };
 pub(crate) use serve::round_server;
 pub use serve::{RoundServer, Served};

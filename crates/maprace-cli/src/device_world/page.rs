@@ -2,7 +2,7 @@
 
 use crate::measure::time;
 use comfy_table::{CellAlignment, Table, presets};
-use maprace_scenario::device_world::{DamagedRound, DeviceVerdict};
+use maprace_scenario::device_world::{Apart, DamagedRound, DeviceVerdict};
 use maprace_scenario::{Judgement, Measured, Paint, WindowSeen};
 
 /// What stands over the figures.
@@ -24,6 +24,9 @@ pub(crate) fn page(title: &str, verdict: &DeviceVerdict, paint: Paint) -> String
         field(if number == 0 { "mapping" } else { "" }, format!("{task}: {op} as {request}"));
     }
     field("rounds", rounds(verdict));
+    for (number, apart) in verdict.apart.iter().enumerate() {
+        field(if number == 0 { "apart" } else { "" }, apart_words(number + 2, apart));
+    }
     for (number, (checker, rounds)) in measured.checkers.iter().enumerate() {
         field(if number == 0 { "damage" } else { "" }, format!("{checker} in {rounds} rounds"));
     }
@@ -81,6 +84,13 @@ fn rounds(verdict: &DeviceVerdict) -> String {
         text += &format!("; {} requests of others came between", verdict.strays);
     }
     text
+}
+
+/// How far apart tasks began.
+fn apart_words(task: usize, apart: &Apart) -> String {
+    let signed = |ns: i64| format!("{}{}", if ns < 0 { "-" } else { "" }, time(ns.unsigned_abs()));
+    let [p10, p50, p90] = [apart.p10, apart.p50, apart.p90].map(signed);
+    format!("task {task} began {p50} after task 1; {p10} to {p90} in eight of ten rounds")
 }
 
 /// Where and how it went wrong first.

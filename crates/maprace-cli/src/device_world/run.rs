@@ -9,8 +9,8 @@ use crate::search::{Bar, STOP, watch_for_interrupt};
 use maprace_load::{Access, LaneRound, Lanes, Op, Request, open_target};
 use maprace_scenario::Plan;
 use maprace_scenario::device_world::{
-    BATCH, BlockKind, BlockRequest, DamagedRound, DeviceVerdict, Draw, Expressed, RoundSeen, Skews,
-    device_verdict, express,
+    Apart, BATCH, BlockKind, BlockRequest, DamagedRound, DeviceVerdict, Draw, Expressed, RoundSeen,
+    Skews, device_verdict, express,
 };
 use std::path::Path;
 use std::sync::Arc;
@@ -46,12 +46,13 @@ pub(crate) fn run(
         done = rounds.done;
         bar.say(|| format!("{name}: {done} of {} rounds, {} damaged", job.rounds, rounds.damaged));
     }
-    let Rounds { expressed, lanes, told, .. } = rounds;
+    let Rounds { expressed, lanes, told, apart, .. } = rounds;
     // The device goes when nobody has it open.
     lanes.end();
     let sum = server.sum()?;
     let mut verdict = device_verdict(scenario, job.config, &expressed, sum.measured);
     verdict.damaged_rounds = told;
+    verdict.apart = apart.into_iter().map(Apart::of).collect();
     verdict.strays = sum.strays;
     verdict.cut = done < job.rounds;
     verdict.log = server.end()?;
@@ -67,6 +68,8 @@ struct Rounds<'a> {
     /// Rounds that were sent together, until there are enough of them.
     together: Vec<(Draw, RoundSeen)>,
     told: Vec<DamagedRound>,
+    /// The offsets of all rounds, of each task after the first.
+    apart: Vec<Vec<i64>>,
     done: u64,
     damaged: u64,
     /// What a round takes, in seconds.
@@ -90,7 +93,8 @@ impl<'a> Rounds<'a> {
         // The first round shows what one takes.
         let each = BATCH_SECONDS;
         let (done, damaged) = (0, 0);
-        Ok(Rounds { server, expressed, lanes, skews, together, told, done, damaged, each })
+        let apart = vec![Vec::new(); expressed.tasks.len() - 1];
+        Ok(Rounds { server, expressed, lanes, skews, together, told, apart, done, damaged, each })
     }
 
     /// As many rounds as a batch should have, at most `most`.
@@ -103,6 +107,9 @@ impl<'a> Rounds<'a> {
         for (draw, seen) in draws.iter().zip(&seen) {
             self.damaged += u64::from(!seen.broken.is_empty());
             self.told.extend(DamagedRound::of(self.done, draw, seen).filter(|_| self.has_room()));
+            for (task, offsets) in (1..).zip(&mut self.apart) {
+                offsets.push(seen.offset_ns(task));
+            }
             self.done += 1;
         }
         let rounds: Vec<_> = draws.into_iter().zip(seen).collect();

@@ -49,6 +49,8 @@ pub struct RoundSeen {
     pub tasks: Vec<TaskSeen>,
     /// Windows that were hit.
     pub hits: u64,
+    /// How long those were open, in nanoseconds.
+    pub hit_ns: u64,
     /// What was broken, each kind once.
     pub broken: Vec<Finding>,
 }
@@ -89,6 +91,35 @@ struct Mapped {
     request: &'static str,
 }
 
+/// How much later than the first task another one began, in nanoseconds; less than 0: earlier.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
+pub struct Apart {
+    /// The 10th percentile over all rounds.
+    pub p10: i64,
+    /// The median.
+    pub p50: i64,
+    /// The 90th percentile.
+    pub p90: i64,
+}
+
+impl Apart {
+    /// Of the offsets of all rounds, ascending or not.
+    pub fn of(mut offsets: Vec<i64>) -> Apart {
+        offsets.sort_unstable();
+        let at = |part: usize| offsets.get(offsets.len() * part / 10).copied().unwrap_or(0);
+        Apart { p10: at(1), p50: at(5), p90: at(9) }
+    }
+}
+
+impl RoundSeen {
+    /// How much later than the first task another one began, in nanoseconds.
+    pub fn offset_ns(&self, task: usize) -> i64 {
+        let began = |task: usize| self.tasks.get(task).map_or(0, |task| task.began_ns);
+        let signed = |ns| i64::try_from(ns).unwrap_or(i64::MAX);
+        signed(began(task)) - signed(began(0))
+    }
+}
+
 /// The verdict of a scenario in a configuration on a block device. All of it depends on the machine.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct DeviceVerdict {
@@ -102,6 +133,8 @@ pub struct DeviceVerdict {
     pub expected: Option<Expected>,
     /// Which request each operation became.
     mapping: Vec<Mapped>,
+    /// How far apart tasks began at the server: one for each after the first.
+    pub apart: Vec<Apart>,
     /// The first rounds that did damage.
     pub damaged_rounds: Vec<DamagedRound>,
     /// What the server's log says at the end, in the kernel's words where it has any.
@@ -139,6 +172,7 @@ pub fn device_verdict(
         verdict,
         expected: sampled(scenario, config, verdict, &checkers),
         mapping: mapped.collect(),
+        apart: Vec::new(),
         damaged_rounds: Vec::new(),
         log: Vec::new(),
         strays: 0,

@@ -9,6 +9,7 @@ use crate::measured::Measured;
 use crate::threads_world::{tell, watched};
 use crate::virtual_world::run_one;
 use maprace_fs::check::{check_idle, enospc_with_space_free};
+use maprace_fs::window::Window;
 use maprace_fs::{Broken, Checker, Content, Errno, Inode, LayerKind, Log, Op, Request};
 use maprace_runtime::threads::{self, Recorder, Recording, Threads};
 use maprace_runtime::{Happening, Point};
@@ -244,9 +245,13 @@ where
         for (checker, first) in &kinds {
             sums.broken.entry(*checker).or_insert((*first, 0)).1 += 1;
         }
-        let hits = sums.meter.kept().iter().filter(|window| window.hit).count() as u64;
-        let tasks = seen(&happened, self.lanes.len());
-        Ok(RoundSeen { tasks, hits, broken: kinds.values().map(Finding::from).collect() })
+        let hit: Vec<Window> = sums.meter.kept().into_iter().filter(|window| window.hit).collect();
+        Ok(RoundSeen {
+            tasks: seen(&happened, self.lanes.len()),
+            hits: hit.len() as u64,
+            hit_ns: hit.iter().map(|window| window.closed_ns - window.opened_ns).sum(),
+            broken: kinds.values().map(Finding::from).collect(),
+        })
     }
 
     /// What the checkers say, before and after what happens afterwards.

@@ -4,12 +4,20 @@
 //! operations begin there. A first batch is sent together; from it come how much later than the first task
 //! each other one begins, and how long each takes. Then the sweep goes from where a task has ended as the first one begins to
 //! where it begins as the first has ended, in steps whose lengths double on either side, since the narrowest
-//! windows are where both begin together. A step is drawn as often as its rounds hit something, and never not at all.
+//! windows are where both begin together. A step is drawn the more often the longer the windows are that
+//! its rounds hit, and never not at all.
 
 use super::record::RoundSeen;
 
-/// Half the length of the middle step, and the length of its neighbours, in nanoseconds.
+/// Half the length of the middle step, and the length of its neighbours, in nanoseconds, at least: no less
+/// than the machine tells apart.
 const FIRST_NS: i64 = 1_000;
+
+/// The weight of a step that hits nothing, against one that hits the most.
+const LEAST: f64 = 0.03;
+
+/// Rounds before a step is judged.
+const TRIALS: u32 = 4;
 
 /// The farthest that tasks are sent apart, in nanoseconds: an operation that takes longer waits for
 /// something that a sweep does not help to meet.
@@ -38,12 +46,22 @@ struct Step {
     lo: i64,
     hi: i64,
     rounds: u32,
-    hits: u32,
+    /// How long the windows were open that were hit, in nanoseconds.
+    hit_ns: f64,
 }
 
 impl Step {
-    fn weight(&self) -> f64 {
-        (f64::from(self.hits) + 1.0) / (f64::from(self.rounds) + 2.0)
+    /// Of a round.
+    fn hit_ns(&self) -> f64 {
+        self.hit_ns / f64::from(self.rounds.max(1))
+    }
+
+    /// Against a step that hits the most.
+    fn weight(&self, most_ns: f64) -> f64 {
+        if self.rounds < TRIALS || most_ns <= 0.0 {
+            return 1.0;
+        }
+        (self.hit_ns() / most_ns).powi(2).max(LEAST)
     }
 }
 
@@ -85,10 +103,12 @@ impl Skews {
     fn drawn(&mut self, at: usize) -> (usize, i64) {
         let (which, where_) = (self.uniform(), self.uniform());
         let steps = &self.others[at].steps;
-        let all: f64 = steps.iter().map(Step::weight).sum();
+        let judged = steps.iter().filter(|step| step.rounds >= TRIALS);
+        let most = judged.map(Step::hit_ns).fold(0.0, f64::max);
+        let all: f64 = steps.iter().map(|step| step.weight(most)).sum();
         let mut left = which * all;
         for (number, step) in steps.iter().enumerate() {
-            left -= step.weight();
+            left -= step.weight(most);
             if left < 0.0 || number + 1 == steps.len() {
                 #[expect(
                     clippy::cast_possible_truncation,
@@ -121,7 +141,9 @@ impl Skews {
             for (other, step) in self.others.iter_mut().zip(&draw.steps) {
                 if let Some(step) = other.steps.get_mut(*step) {
                     step.rounds += 1;
-                    step.hits += u32::from(seen.hits > 0);
+                    #[expect(clippy::cast_precision_loss, reason = "nanoseconds of one round")]
+                    let hit_ns = seen.hit_ns as f64;
+                    step.hit_ns += hit_ns;
                 }
             }
         }
@@ -134,10 +156,13 @@ impl Other {
         let tasks =
             || rounds.iter().filter_map(|(_, seen)| seen.tasks.first().zip(seen.tasks.get(task)));
         let ns = |ns: u64| i64::try_from(ns).unwrap_or(i64::MAX);
-        let late_ns = median(tasks().map(|(first, own)| ns(own.began_ns) - ns(first.began_ns)));
+        let mut offsets: Vec<i64> = rounds.iter().map(|(_, seen)| seen.offset_ns(task)).collect();
+        offsets.sort_unstable();
+        let quartile = |of: usize| offsets.get(offsets.len() * of / 4).copied().unwrap_or(0);
+        let (late_ns, first) = (quartile(2), (quartile(3) - quartile(1)) / 2);
         let before = median(tasks().map(|(_, own)| ns(own.took_ns)));
         let after = median(tasks().map(|(first, _)| ns(first.took_ns)));
-        Other { late_ns, steps: steps(before, after) }
+        Other { late_ns, steps: steps(before, after, first.clamp(FIRST_NS, FARTHEST_NS)) }
     }
 }
 
@@ -147,12 +172,12 @@ fn median(values: impl Iterator<Item = i64>) -> i64 {
     all.get(all.len() / 2).copied().unwrap_or(0)
 }
 
-/// Steps from `-before` to `after`.
-fn steps(before: i64, after: i64) -> Vec<Step> {
-    let step = |lo, hi| Step { lo, hi, rounds: 0, hits: 0 };
+/// Steps from `-before` to `after`, `first` on either side of the middle.
+fn steps(before: i64, after: i64, first: i64) -> Vec<Step> {
+    let step = |lo, hi| Step { lo, hi, rounds: 0, hit_ns: 0.0 };
     let side = |end: i64| {
-        let mut edges = vec![FIRST_NS];
-        let mut edge = FIRST_NS;
+        let mut edges = vec![first];
+        let mut edge = first;
         while edge < end.min(FARTHEST_NS) {
             edge = (edge * 2).min(end.min(FARTHEST_NS));
             edges.push(edge);
@@ -161,7 +186,7 @@ fn steps(before: i64, after: i64) -> Vec<Step> {
     };
     let before = side(before).windows(2).map(|w| step(-w[1], -w[0])).collect::<Vec<_>>();
     let after = side(after).windows(2).map(|w| step(w[0], w[1])).collect::<Vec<_>>();
-    before.into_iter().rev().chain([step(-FIRST_NS, FIRST_NS)]).chain(after).collect()
+    before.into_iter().rev().chain([step(-first, first)]).chain(after).collect()
 }
 
 #[cfg(test)]
@@ -171,11 +196,8 @@ mod tests {
 
     fn seen(late_ns: u64, took: [u64; 2], hits: u64) -> RoundSeen {
         let task = |began_ns, took_ns| TaskSeen { began_ns, took_ns };
-        RoundSeen {
-            tasks: vec![task(0, took[0]), task(late_ns, took[1])],
-            hits,
-            broken: Vec::new(),
-        }
+        let tasks = vec![task(0, took[0]), task(late_ns, took[1])];
+        RoundSeen { tasks, hits, hit_ns: hits * 700, broken: Vec::new() }
     }
 
     fn learned() -> Skews {
