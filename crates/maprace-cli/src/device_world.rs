@@ -82,7 +82,7 @@ pub(crate) fn run(_: &Context<'_>, _: &Bar, _: &OnDevice<'_>) -> Result<DeviceVe
     Err(Failure::Device(
         "world device: this program was built without the feature `ublk`, which needs the package libclang-dev: \
          install it, then `cargo run --release --features ublk -- explore ... --world device`; \
-         `cargo xtask lab run` has a kernel for it"
+         `cargo xtask lab run` has a kernel with it"
             .to_owned(),
     ))
 }

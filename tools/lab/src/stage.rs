@@ -11,6 +11,7 @@ mod filesystems;
 mod latency;
 mod load;
 mod memory;
+mod race;
 mod recovery;
 mod selftest;
 mod speed;
@@ -171,6 +172,7 @@ pub(crate) fn all() -> Vec<Stage> {
         load::stages(),
         recovery::stages(),
         faults::stages(),
+        race::stages(),
         memory::stages(),
     ]
     .into_iter()

@@ -30,7 +30,8 @@ pub(crate) struct Served<'a> {
     is_gone: Cell<bool>,
 }
 
-fn failed(error: impl std::fmt::Display) -> Failure {
+/// What keeps rounds on a device from being run.
+pub(crate) fn failed(error: impl std::fmt::Display) -> Failure {
     Failure::Device(format!("world device: {error}"))
 }
 
@@ -55,11 +56,12 @@ impl<'a> Served<'a> {
         let queues = u16::try_from(tasks).unwrap_or(u16::MAX);
         let spec = Spec::of_rounds(rounds, queues, expressed.size(BATCH), expressed.longest());
         let host = super::host(context, true)?;
+        host.devices.features().map_err(|error| {
+            failed(format_args!("{error}; `cargo xtask lab run` has a kernel with it"))
+        })?;
         let wanted = Wanted { spec, id: None, command: context.terminal.typed.clone() };
         let entry = bring_up(&host, &wanted, Deadline::after(LIMIT), &Interrupted::Search);
-        let entry = entry.map_err(|error| {
-            failed(format_args!("{error}; `cargo xtask lab run` has a kernel for it"))
-        })?;
+        let entry = entry.map_err(failed)?;
         Ok(Served { host, entry, is_gone: Cell::new(false) })
     }
 

@@ -166,3 +166,6 @@ fn rows(m: &Measured) -> Vec<Vec<String>> {
     };
     windows.into_iter().enumerate().map(row).collect()
 }
+
+#[cfg(test)]
+mod tests;

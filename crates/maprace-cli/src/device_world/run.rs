@@ -2,7 +2,7 @@
 
 use super::OnDevice;
 use crate::answer::Context;
-use crate::device::rounds::{Served, processors};
+use crate::device::rounds::{Served, failed, processors};
 use crate::failure::Failure;
 use crate::machine::timed;
 use crate::search::{Bar, STOP, watch_for_interrupt};
@@ -84,10 +84,10 @@ impl<'a> Rounds<'a> {
     ) -> Result<Rounds<'a>, Failure> {
         let access = Access { writes: true, direct: true, size: None, destroys: None };
         let path = server.block_device();
-        let target = Arc::new(open_target(Path::new(&path), access)?);
+        let target = Arc::new(open_target(Path::new(&path), access).map_err(failed)?);
         let cpus = processors(&path, expressed.tasks.len())?;
         let longest = u32::try_from(expressed.longest()).unwrap_or(u32::MAX).next_multiple_of(4096);
-        let lanes = Lanes::start(&target, &cpus, longest.max(4096), job.seed)?;
+        let lanes = Lanes::start(&target, &cpus, longest.max(4096), job.seed).map_err(failed)?;
         let skews = Skews::new(expressed.tasks.len(), job.seed);
         let (together, told) = (Vec::new(), Vec::new());
         // The first round shows what one takes.
@@ -137,8 +137,8 @@ impl<'a> Rounds<'a> {
         // What was answered is the server's to judge; it knows what has not come.
         match run {
             Ok(_) => self.server.ended(),
-            Err(error) => Err(Failure::Device(format!(
-                "world device: after round {}: {error}: see {} of its process",
+            Err(error) => Err(failed(format_args!(
+                "after round {}: {error}: see {} of its process",
                 self.done,
                 self.server.log()
             ))),

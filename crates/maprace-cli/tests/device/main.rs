@@ -12,6 +12,7 @@
 mod fake;
 mod lives;
 mod refusals;
+mod rounds;
 mod world;
 
 use libtest_mimic::{Arguments, Trial};
@@ -21,7 +22,8 @@ fn main() -> ExitCode {
     if let Some(kernel) = fake::FakeKernel::from_environment() {
         return maprace_cli::Maprace::new().devices(kernel).run();
     }
-    let tests: Vec<(&str, fn())> = lives::TESTS.iter().chain(refusals::TESTS).copied().collect();
+    let tests: Vec<(&str, fn())> =
+        lives::TESTS.iter().chain(refusals::TESTS).chain(rounds::TESTS).copied().collect();
     let trial = |(name, test): (&str, fn())| {
         Trial::test(name, move || {
             test();

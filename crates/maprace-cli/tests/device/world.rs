@@ -26,9 +26,15 @@ impl World {
         self.dir.path().join("run")
     }
 
+    /// `maprace device`.
     pub(crate) fn command(&self, words: &[&str]) -> Command {
+        self.program(&[&["device"], words].concat())
+    }
+
+    /// `maprace`.
+    pub(crate) fn program(&self, words: &[&str]) -> Command {
         let mut command = Command::new(std::env::current_exe().expect("it runs"));
-        command.arg("device").args(words);
+        command.args(words);
         command.env(fake::KERNEL, self.kernel()).env("MAPRACE_RUN_DIR", self.registry());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command

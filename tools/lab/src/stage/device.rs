@@ -70,7 +70,23 @@ fn judge(seen: &Seen<'_>) -> Vec<Check> {
     if checks.is_empty() {
         checks.push(check("devices", false, "no device was added"));
     }
+    checks.push(rounds(seen));
     checks
+}
+
+/// The device world: all rounds were run, nothing of the fix is damaged, no request went astray.
+fn rounds(seen: &Seen<'_>) -> Check {
+    let found = || {
+        let verdict = seen.json("rounds.json").ok()?;
+        let measured = verdict.get("measured")?;
+        Some((
+            number(measured, "rounds")?,
+            number(measured, "damaged")?,
+            number(&verdict, "strays")?,
+        ))
+    };
+    let text = "rounds, damaged, strays";
+    check("rounds", found() == Some((200, 0, 0)), format!("{text}: {:?}; 200, 0, 0", found()))
 }
 
 /// One line, not a page.
@@ -127,8 +143,14 @@ mod tests {
 
     #[test]
     fn a_device_that_counted_all_kinds_without_errors_passes() {
-        let guest = Guest::new("").with("raw.add.json", "{}").with("raw.stats.json", STATS);
-        assert_eq!(verdicts(&guest.judge(judge)), ["raw.counted ok"]);
+        let rounds = |strays: u64| {
+            let guest = Guest::new("").with("raw.add.json", "{}").with("raw.stats.json", STATS);
+            let text =
+                format!(r#"{{"measured": {{"rounds": 200, "damaged": 0}}, "strays": {strays}}}"#);
+            verdicts(&guest.with("rounds.json", &text).judge(judge))
+        };
+        assert_eq!(rounds(0), ["raw.counted ok", "rounds ok"]);
+        assert_eq!(rounds(1), ["raw.counted ok", "rounds fail"]);
     }
 
     #[test]
@@ -137,9 +159,13 @@ mod tests {
         let no_discard = STATS.replace("\"requests\": 1", "\"requests\": 0");
         for stats in [error.as_str(), &no_discard, "{}", "nonsense"] {
             let guest = Guest::new("").with("fs.add.json", "{}").with("fs.stats.json", stats);
-            assert_eq!(verdicts(&guest.judge(judge)), ["fs.counted fail"], "{stats}");
+            assert_eq!(
+                verdicts(&guest.judge(judge)),
+                ["fs.counted fail", "rounds fail"],
+                "{stats}"
+            );
         }
-        assert_eq!(verdicts(&Guest::new("").judge(judge)), ["devices fail"]);
+        assert_eq!(verdicts(&Guest::new("").judge(judge)), ["devices fail", "rounds fail"]);
     }
 
     #[test]

@@ -1,0 +1,96 @@
+# The device world: a scenario's tasks as requests of a block device whose server is the modelled file system.
+
+# race NAME ROUNDS OPTION...: /out/NAME.json is the verdict; 1 is damage, 3 none in these rounds.
+race() {
+    local name=$1 rounds=$2 code
+    shift 2
+    timeout 300 maprace --progress never explore "$@" --world device --rounds "$rounds" --json \
+        >"/out/$name.json" 2>/tmp/race.err
+    code=$?
+    expect "$name.ran" "$*: exit code $code $(tail -n 1 /tmp/race.err)" [ $code -eq 1 -o $code -eq 3 ]
+}
+
+cat >/tmp/cold.toml <<'T'
+format = 1
+name   = "cold"
+title  = "page_mkwrite against fallocate that reads a bitmap under i_data_sem"
+source = "the seed, with bitmaps that are not in memory"
+
+[fs]
+bitmaps = "cold"
+
+[file]
+blocks   = 2
+prefault = ["0..2"]
+es       = "hole"
+
+[[task]]
+name = "fault"
+ops  = ["mmap_write 0..1"]
+
+[[task]]
+name = "fallocate"
+ops  = ["fallocate 0..2"]
+
+[after]
+ops = ["fsync", "evict"]
+T
+
+sed -e 's/"cold"/"three"/' /tmp/cold.toml >/tmp/three.toml
+printf '\n[[task]]\nname = "third"\nops = ["read"]\n' >>/tmp/three.toml
+
+before=$(left)
+for run in 1 2 3; do
+    race seed.v5.10.$run 3000 mkwrite-fallocate --protocol v5.10 --seed $run
+    race seed.v6.11.$run 3000 mkwrite-fallocate --protocol v6.11 --seed $run
+    for protocol in v5.10 v6.8 v6.11; do
+        for order in iomap buffer_head; do
+            race write.$order.$protocol.$run 3000 write-mkwrite --order $order --protocol $protocol --seed $run
+        done
+    done
+    race cold.$run 1000 /tmp/cold.toml --protocol v6.8 --media fixed:200us --seed $run
+done
+
+# Ctrl-C shows what there is so far.
+maprace --progress never explore mkwrite-fallocate --world device --rounds 100000000 --json >/out/cut.json 2>/tmp/cut.err &
+client=$!
+for _ in $(seq 100); do
+    [ -e /dev/ublkb0 ] && break
+    sleep 0.1
+done
+sleep 2
+kill -INT $client
+wait $client
+code=$?
+expect cut.code "ended by Ctrl-C: exit code $code" [ $code -eq 3 ]
+expect cut.left "left: $(left); before: $before" [ "$(left)" = "$before" ]
+
+# Killed, it takes its device with it.
+maprace --progress never explore mkwrite-fallocate --world device --rounds 100000000 >/dev/null 2>&1 &
+client=$!
+for _ in $(seq 100); do
+    [ -e /dev/ublkb0 ] && break
+    sleep 0.1
+done
+sleep 1
+expect killed.device "there is a device to be left" [ -e /dev/ublkb0 ]
+kill -9 $client
+wait $client 2>/dev/null
+for _ in $(seq 200); do
+    [ "$(left)" = "$before" ] && break
+    sleep 0.1
+done
+expect killed.left "left: $(left); before: $before" [ "$(left)" = "$before" ]
+
+# What no block request expresses, and what there is not enough of, is one line.
+refused() {
+    local name=$1 word=$2 code
+    shift 2
+    maprace explore "$@" --world device >/dev/null 2>"/out/$name"
+    code=$?
+    expect "$name.code" "$* is refused with $code" [ $code -eq 2 ]
+    expect "$name.line" "it says $word" grep -q "$word" "/out/$name"
+    expect "$name.short" "in one line" [ "$(wc -l <"/out/$name")" -eq 1 ]
+}
+refused inexpressible "is no request of a block device" mkwrite-collapse
+refused processors "more of them than there are processors" /tmp/three.toml
