@@ -8,7 +8,7 @@ use crate::output::{Found, Measurements};
 use crate::plan::Compare;
 use crate::search::{Bar, Explored, search};
 use maprace_scenario::device_world::DeviceVerdict;
-use maprace_scenario::{Judgement, Row, Threads, Verdict, Verdicts, table};
+use maprace_scenario::{Judgement, OnMachine, Row, Verdict, Verdicts, table};
 use std::cmp::Reverse;
 
 /// Explores every row and measures what is asked for; answers with the tables and the shortest
@@ -49,7 +49,7 @@ pub(crate) fn run(context: &Context<'_>, plan: &Compare) -> Result<Answer, Failu
     if plan.search.json {
         let mut rows = Verdicts::of(verdicts());
         (rows.measured, rows.sweeps) = (&timed.measured, &timed.sweeps);
-        rows.threads = Threads { threads: &threads, device: &devices };
+        rows.on_machine = OnMachine { threads: &threads, device: &devices };
         let text = serde_json::to_string_pretty(&rows)? + "\n";
         return Ok(Answer { text, errors, code });
     }

@@ -21,6 +21,7 @@ use maprace_scenario::device_world::{DeviceVerdict, express};
 use maprace_scenario::{Config, Judgement, Media, Plan};
 
 /// One scenario in one configuration on a device.
+#[cfg_attr(not(feature = "ublk"), expect(dead_code, reason = "nobody can run it"))]
 #[derive(Clone, Debug)]
 pub(crate) struct OnDevice<'a> {
     pub(crate) subject: &'a Subject,

@@ -39,6 +39,7 @@ Examples:
   maprace compare --world virtual --rounds 1000000 --state half.jsonl --resume
   maprace compare --json --no-timing > rows.json       without threads: the same bytes every time
   maprace compare --report report.html                 a page for a browser, one file
+  maprace compare write-mkwrite --world device         on a block device (root, ublk)
 
 A scenario is measured in rounds: its tasks start at times drawn evenly from 0 to as long as the
 slowest of them takes alone. Workloads and sweeps run in virtual time only.
@@ -55,13 +56,18 @@ Examples:
   maprace explore write-mkwrite --order iomap --json --no-timing
   maprace explore ./large.toml --protocol v6.8 --shrink-to small.toml
   maprace explore stale-map --order iomap --set cookie=off --report report.html --trace trace.json
+  maprace explore mkwrite-fallocate --protocol v5.10 --world device --rounds 5000
 
 Engines: auto searches with few preemptions for a first bug, then proves with dpor, then with states
 when dpor's budget ends. naive, dpor and states try everything; icb goes by preemptions; random and
 pct draw schedules and prove nothing.
 
+With --world device (root, ublk) each task is io_uring requests on a queue of its own of a block device
+whose server is the modelled file system: read and mmap_read are READ; write, mmap_write and dio_write
+WRITE; fallocate and zero_range WRITE_ZEROES; punch_hole DISCARD; fsync FLUSH. Nothing else can be sent.
+
 Exit codes: 0 complete and no damage, 1 damage, 2 bad input or could not run, 3 no damage found and
-not all was tried.";
+not all was tried, which no number of rounds on a device is.";
 
 /// `ablate`.
 pub(crate) const ABLATE: &str = "\

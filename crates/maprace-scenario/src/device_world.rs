@@ -4,7 +4,7 @@
 //! is used for one round. A task has a queue of the device, and the queue a thread, on which the task's operations run to
 //! their end, with the runtime of the threads world. Which operation a request is, is known from the
 //! scenario, since a task's requests come one after the other; a request that is not the next one is answered,
-//! counted, and changes nothing ([`Served::Stray`]).
+//! counted, and changes nothing ([`Arrival::Stray`]).
 //!
 //! Here is what both ends share: how operations are expressed ([`express`]), the side of the server
 //! ([`RoundServer`]), when requests are sent ([`Skews`]), the record. Not here: the ring that brings the
@@ -22,7 +22,7 @@ pub use record::{
     Apart, DamagedRound, DeviceVerdict, Finding, RoundSeen, SCHEMA_DEVICE, TaskSeen, device_verdict,
 };
 pub(crate) use serve::round_server;
-pub use serve::{RoundServer, Served};
+pub use serve::{Arrival, RoundServer};
 pub use skew::{Draw, Skews};
 
 use crate::config::Config;

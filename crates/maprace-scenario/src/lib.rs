@@ -70,7 +70,7 @@ pub use sources::{citation, documented};
 pub use sweep::{SweepKey, SweepSpec, SweepValue, nanoseconds};
 pub use threads_world::OnThreads;
 pub use verdict::{
-    Expected, Found, Judgement, Machine, Paint, Question, Row, SCHEMA, SCHEMA_ROWS, Threads,
+    Expected, Found, Judgement, Machine, OnMachine, Paint, Question, Row, SCHEMA, SCHEMA_ROWS,
     Verdict, Verdicts, judge, page, quoted, table,
 };
 pub use virtual_world::{MakeCosts, Media, Round, Rounded, SeededCosts, Starts, Terms, Timed};

@@ -183,13 +183,13 @@ pub struct Verdicts<'a> {
     #[serde(skip_serializing_if = "<[Sweep]>::is_empty")]
     pub sweeps: &'a [Sweep],
     /// What was measured on threads and on devices, which depends on the machine.
-    #[serde(rename = "machine", skip_serializing_if = "Threads::is_empty")]
-    pub threads: Threads<'a>,
+    #[serde(rename = "machine", skip_serializing_if = "OnMachine::is_empty")]
+    pub on_machine: OnMachine<'a>,
 }
 
 /// What depends on the machine.
 #[derive(Clone, Copy, PartialEq, Debug, Default, serde::Serialize)]
-pub struct Threads<'a> {
+pub struct OnMachine<'a> {
     /// On threads, one for each configuration.
     #[serde(skip_serializing_if = "<[Measured]>::is_empty")]
     pub threads: &'a [Measured],
@@ -198,7 +198,7 @@ pub struct Threads<'a> {
     pub device: &'a [DeviceVerdict],
 }
 
-impl Threads<'_> {
+impl OnMachine<'_> {
     fn is_empty(&self) -> bool {
         self.threads.is_empty() && self.device.is_empty()
     }
@@ -208,7 +208,7 @@ impl<'a> Verdicts<'a> {
     /// Puts verdicts together.
     pub fn of(rows: impl IntoIterator<Item = &'a Verdict>) -> Verdicts<'a> {
         let rows = rows.into_iter().collect();
-        let threads = Threads::default();
-        Verdicts { schema: SCHEMA_ROWS, rows, measured: &[], sweeps: &[], threads }
+        let on_machine = OnMachine::default();
+        Verdicts { schema: SCHEMA_ROWS, rows, measured: &[], sweeps: &[], on_machine }
     }
 }

@@ -1,6 +1,8 @@
 //! Programs built here for the guests: static, so that they bring no library along.
 //!
 //! They have a target directory of their own, since other flags would make cargo build the workspace again.
+//! It is the workspace's, not the cache's: cargo tells packages of two workspaces in one directory apart by
+//! the age of their files alone.
 
 use std::env;
 use std::path::PathBuf;
@@ -29,7 +31,7 @@ pub(crate) fn has_device(host: &Host) -> bool {
 
 /// Builds the program under test.
 pub(crate) fn maprace(host: &Host) -> Result<PathBuf> {
-    let target = host.cache.join("guest");
+    let target = host.metadata.target_directory.join("lab/guest").into_std_path_buf();
     let mut cargo = host.cargo();
     cargo.args(["build", "--quiet", "--profile", "lab", "--target", TARGET]);
     cargo.args(["--package", PACKAGE, "--bin", "maprace"]);

@@ -24,7 +24,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 const AFTER: Duration = Duration::from_secs(300);
 
 /// A device that serves a scenario. Dropped, it is deleted.
-pub(crate) struct Served<'a> {
+pub(crate) struct RoundsDevice<'a> {
     host: Host<'a>,
     entry: Entry,
     is_gone: Cell<bool>,
@@ -35,13 +35,13 @@ pub(crate) fn failed(error: impl std::fmt::Display) -> Failure {
     Failure::Device(format!("world device: {error}"))
 }
 
-impl<'a> Served<'a> {
+impl<'a> RoundsDevice<'a> {
     /// Adds it.
     pub(crate) fn bring_up(
         context: &Context<'a>,
         job: &OnDevice<'_>,
         expressed: &Expressed,
-    ) -> Result<Served<'a>, Failure> {
+    ) -> Result<RoundsDevice<'a>, Failure> {
         let tasks = expressed.tasks.len();
         let own = std::thread::available_parallelism().map_or(1, usize::from);
         if tasks > own {
@@ -62,7 +62,7 @@ impl<'a> Served<'a> {
         let wanted = Wanted { spec, id: None, command: context.terminal.typed.clone() };
         let entry = bring_up(&host, &wanted, Deadline::after(LIMIT), &Interrupted::Search);
         let entry = entry.map_err(failed)?;
-        Ok(Served { host, entry, is_gone: Cell::new(false) })
+        Ok(RoundsDevice { host, entry, is_gone: Cell::new(false) })
     }
 
     /// Where it is.
@@ -113,7 +113,7 @@ impl<'a> Served<'a> {
     }
 }
 
-impl Drop for Served<'_> {
+impl Drop for RoundsDevice<'_> {
     fn drop(&mut self) {
         if !self.is_gone.get() {
             // Why it is dropped is what is told; `gc` finds a device that did not go.

@@ -9,7 +9,7 @@ use crate::failure::Failure;
 use crate::layers::Layers;
 use maprace_fs::Broken;
 use maprace_scenario::device_world::{
-    BlockKind, BlockRequest, OnDevice, RoundSeen, RoundServer, Served, express,
+    Arrival, BlockKind, BlockRequest, OnDevice, RoundSeen, RoundServer, express,
 };
 use maprace_scenario::{Measured, Media, Plan, Scenario};
 use maprace_ublk::{Answer, Backend, Bell, Io, Op, Outcome, Service, Tag, Timed};
@@ -124,8 +124,8 @@ struct RoundsService {
 impl Service for RoundsService {
     fn submit(&mut self, _: Tag, io: Io, buffer: &mut [u8], _: u64) -> Answer {
         let outcome = match self.server.request(self.task, request(io), buffer) {
-            Served::Ended(_) => Ok(()),
-            Served::Stray => stray(io, buffer),
+            Arrival::Ran(_) => Ok(()),
+            Arrival::Stray => stray(io, buffer),
         };
         Answer::Now(outcome)
     }

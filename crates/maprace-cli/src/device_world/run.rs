@@ -2,7 +2,7 @@
 
 use super::OnDevice;
 use crate::answer::Context;
-use crate::device::rounds::{Served, failed, processors};
+use crate::device::rounds::{RoundsDevice, failed, processors};
 use crate::failure::Failure;
 use crate::machine::timed;
 use crate::search::{Bar, STOP, watch_for_interrupt};
@@ -38,7 +38,7 @@ pub(crate) fn run(
     let expressed = express(scenario, &plan)?;
     let name = format!("{} {} {}", scenario.name, job.config.protocol.name, job.config.order);
     bar.say(|| format!("{name}: adding a device"));
-    let server = Served::bring_up(context, job, &expressed)?;
+    let server = RoundsDevice::bring_up(context, job, &expressed)?;
     let mut rounds = Rounds::begin(&server, expressed, job)?;
     let mut done = 0;
     while done < job.rounds && !STOP.load(Ordering::Relaxed) {
@@ -61,7 +61,7 @@ pub(crate) fn run(
 
 /// Rounds on their way.
 struct Rounds<'a> {
-    server: &'a Served<'a>,
+    server: &'a RoundsDevice<'a>,
     expressed: Expressed,
     lanes: Lanes,
     skews: Skews,
@@ -78,7 +78,7 @@ struct Rounds<'a> {
 
 impl<'a> Rounds<'a> {
     fn begin(
-        server: &'a Served<'a>,
+        server: &'a RoundsDevice<'a>,
         expressed: Expressed,
         job: &OnDevice<'_>,
     ) -> Result<Rounds<'a>, Failure> {

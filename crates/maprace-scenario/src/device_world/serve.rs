@@ -24,9 +24,9 @@ const UNPOISONED: &str = "nobody panics while holding it";
 
 /// What became of a request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Served {
+pub enum Arrival {
     /// It was the next operation of the task, which ended so.
-    Ended(Result<(), Errno>),
+    Ran(Result<(), Errno>),
     /// It was not: it has changed nothing.
     Stray,
 }
@@ -41,7 +41,7 @@ pub trait RoundServer: Send + Sync + fmt::Debug {
 
     /// Runs the next operation of `task`, if this is its request; a write's bytes are in `buffer`, and a
     /// read's come into it. On the thread that [attends](RoundServer::attend) the task.
-    fn request(&self, task: usize, asked: BlockRequest, buffer: &mut [u8]) -> Served;
+    fn request(&self, task: usize, asked: BlockRequest, buffer: &mut [u8]) -> Arrival;
 
     /// The batch has ended: what happens afterwards happens, the checkers look.
     ///
@@ -133,8 +133,8 @@ where
         *self.places.write().expect(UNPOISONED) = files;
     }
 
-    fn request(&self, task: usize, asked: BlockRequest, buffer: &mut [u8]) -> Served {
-        let Some(lane) = self.lanes.get(task) else { return Served::Stray };
+    fn request(&self, task: usize, asked: BlockRequest, buffer: &mut [u8]) -> Arrival {
+        let Some(lane) = self.lanes.get(task) else { return Arrival::Stray };
         let mut lane = lane.lock().expect(UNPOISONED);
         let next = self.job.expressed.request(task, lane.op, lane.place);
         let (place, is_idle) = {
@@ -143,7 +143,7 @@ where
         };
         let Some(file) = place.filter(|_| next == Some(asked)) else {
             lane.strays += u64::from(!is_idle);
-            return Served::Stray;
+            return Arrival::Stray;
         };
         let requests = &self.job.plan.tasks[task].requests;
         let outcome = run(&file, lane.op, requests[lane.op], buffer);
@@ -153,7 +153,7 @@ where
             Recorder::start(task, ROOM);
             (lane.place, lane.op) = (lane.place + 1, 0);
         }
-        Served::Ended(outcome)
+        Arrival::Ran(outcome)
     }
 
     fn end(&self) -> Result<Vec<RoundSeen>, String> {

@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use super::Choice;
 use crate::End;
 use crate::accel::{self, Accel, Wish};
+use crate::built;
 use crate::host::Host;
 use crate::initramfs::{self, Contents, Placed};
 use crate::kernels::Kernel;
@@ -34,6 +35,9 @@ pub(crate) struct GuestArgs {
     /// Count the guest's time in its instructions: figures repeat, whatever the host does
     #[arg(long)]
     virtual_time: bool,
+    /// Build maprace with the device, and add it as /bin/maprace
+    #[arg(long)]
+    maprace: bool,
     /// Add a program of this machine with its libraries, by name or path; may be given more than once
     #[arg(long, value_name = "NAME|PATH")]
     program: Vec<String>,
@@ -59,13 +63,17 @@ impl GuestArgs {
             accel::choose(host, self.accel, &kernel)?
         };
         let usual = || USUAL.map(str::to_owned).to_vec();
+        let mut files = self.file.clone();
+        if self.maprace {
+            files.push(Placed { from: built::maprace(host)?, to: "/bin/maprace".to_owned() });
+        }
         let contents = Contents {
             script,
             modules: self.module.clone(),
             modules_if_any: if self.module.is_empty() { usual() } else { Vec::new() },
             load: [self.module.as_slice(), &["ublk_drv".to_owned()]].concat(),
             programs: self.program.clone(),
-            files: self.file.clone(),
+            files,
             ..Contents::default()
         };
         Ok(Guest {
@@ -93,6 +101,8 @@ pub(crate) fn processors(kernel: &Kernel, accel: Accel, wanted: u32) -> u32 {
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     cargo xtask lab run --kernel bookworm-backports -- uname -a\n  \
+    cargo xtask lab run --kernel bookworm-backports --maprace -- \\\n      \
+    maprace explore mkwrite-fallocate --world device --protocol v5.10\n  \
     cargo xtask lab run --kernel trixie-backports --program mkfs.ext4 -- \\\n      \
     'modopt brd rd_size=65536; mkfs.ext4 -q /dev/ram0 && mount /dev/ram0 /mnt && df /mnt'\n  \
     cargo xtask lab run --kernel-image bzImage --modules out/lib/modules --out got -- \\\n      \

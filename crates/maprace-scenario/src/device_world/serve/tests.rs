@@ -36,7 +36,7 @@ fn job_in(scenario: Scenario, config: Config) -> OnDevice {
 }
 
 /// All requests of a task in so many places, on a thread of its own; how they ended.
-fn bring(server: &dyn RoundServer, job: &OnDevice, task: usize, places: usize) -> Vec<Served> {
+fn bring(server: &dyn RoundServer, job: &OnDevice, task: usize, places: usize) -> Vec<Arrival> {
     let work = || {
         server.attend(task);
         let mut all = Vec::new();
@@ -60,7 +60,7 @@ fn one_task_after_the_other_is_clean_and_every_round_is_measured() {
         server.begin(3);
         for task in 0..2 {
             let ended = bring(&*server, &job, task, 3);
-            assert_eq!(ended, [Served::Ended(Ok(())); 3]);
+            assert_eq!(ended, [Arrival::Ran(Ok(())); 3]);
         }
         let rounds = server.end().unwrap();
         assert_eq!(rounds.len(), 3);
@@ -109,7 +109,7 @@ fn what_is_not_the_next_request_changes_nothing_and_is_counted() {
     let next = job.expressed.request(0, 0, 0).unwrap();
     let mut buffer = vec![0; 4096];
     let mut stray =
-        |task, asked| assert_eq!(server.request(task, asked, &mut buffer), Served::Stray);
+        |task, asked| assert_eq!(server.request(task, asked, &mut buffer), Arrival::Stray);
     // No batch, which is not counted; another kind, another place, another task, no task.
     stray(0, next);
     server.begin(2);
@@ -137,7 +137,7 @@ fn a_read_brings_the_bytes_that_were_written() {
     let bytes: Vec<u8> = (0..4096_u32).map(|n| u8::try_from(n % 251).unwrap()).collect();
     let ask = |number, buffer: &mut [u8]| {
         let asked = job.expressed.request(0, number, 0).unwrap();
-        assert_eq!(server.request(0, asked, buffer), Served::Ended(Ok(())));
+        assert_eq!(server.request(0, asked, buffer), Arrival::Ran(Ok(())));
     };
     ask(0, &mut bytes.clone());
     for number in [1, 2] {
