@@ -6,6 +6,7 @@ mod footprints;
 mod generated;
 mod large;
 mod planted;
+mod rounds;
 mod support;
 mod tasks;
 mod threads;

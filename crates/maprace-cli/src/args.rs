@@ -297,10 +297,13 @@ pub(crate) struct OnDeviceArgs {
     /// With --world device: the medium, by profile, file, instant or fixed:10us; the first profile if not typed
     #[arg(long, value_name = "MEDIA")]
     pub(crate) media: Option<String>,
-    /// With --world device: rounds, 1 to 10^9; 1000 if not typed
+    /// With --world device: rounds, 1 to 10^9; 10000 if not typed
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
     pub(crate) rounds: Option<u64>,
+    /// With --world device: end after the first batch of rounds with damage
+    #[arg(long)]
+    pub(crate) until_damage: bool,
 }
 
 /// Files to write beside the answer.

@@ -28,6 +28,8 @@ pub(crate) struct OnDevice<'a> {
     pub(crate) config: &'a Config,
     pub(crate) media: &'a Media,
     pub(crate) rounds: u64,
+    /// Whether the first damage is enough.
+    pub(crate) until_damage: bool,
     pub(crate) seed: u64,
 }
 
@@ -45,13 +47,15 @@ pub(crate) struct Explore {
     pub(crate) config: Config,
     pub(crate) media: Media,
     pub(crate) rounds: u64,
+    pub(crate) until_damage: bool,
     pub(crate) search: Search,
 }
 
 /// Runs the rounds, and answers with the page or with JSON.
 pub(crate) fn explore(context: &Context<'_>, plan: &Explore) -> Result<Answer, Failure> {
-    let Explore { subject, config, media, rounds, search } = plan;
-    let job = OnDevice { subject, config, media, rounds: *rounds, seed: search.seed };
+    let Explore { subject, config, media, search, .. } = plan;
+    let (rounds, until_damage) = (plan.rounds, plan.until_damage);
+    let job = OnDevice { subject, config, media, rounds, until_damage, seed: search.seed };
     let verdict = run(context, &Bar::new(context), &job)?;
     let code = match verdict.verdict {
         Judgement::Damaged => DAMAGE,

@@ -56,7 +56,7 @@ Examples:
   maprace explore write-mkwrite --order iomap --json --no-timing
   maprace explore ./large.toml --protocol v6.8 --shrink-to small.toml
   maprace explore stale-map --order iomap --set cookie=off --report report.html --trace trace.json
-  maprace explore mkwrite-fallocate --protocol v5.10 --world device --rounds 5000
+  maprace explore mkwrite-fallocate --protocol v5.10 --world device --until-damage
 
 Engines: auto searches with few preemptions for a first bug, then proves with dpor, then with states
 when dpor's budget ends. naive, dpor and states try everything; icb goes by preemptions; random and

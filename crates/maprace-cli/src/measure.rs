@@ -311,7 +311,8 @@ pub(crate) fn on_devices(
                 if STOP.load(Ordering::Relaxed) {
                     return Ok(all);
                 }
-                let job = OnDevice { subject, config, media, rounds, seed };
+                let until_damage = false;
+                let job = OnDevice { subject, config, media, rounds, until_damage, seed };
                 all.push(device_world::run(context, bar, &job)?);
             }
         }

@@ -3,7 +3,7 @@
 use crate::answer::Context;
 use crate::args::{
     AblateArgs, CompareArgs, ConfigArgs, DiagramArgs, ExploreArgs, FilesArgs, LayerArgs,
-    ReplayArgs, SearchArgs, WorldName,
+    OnDeviceArgs, ReplayArgs, SearchArgs, WorldName,
 };
 use crate::device_world;
 use crate::failure::Failure;
@@ -16,7 +16,7 @@ use maprace_fs::{Cookie, Order};
 use maprace_scenario::{Config, Plan, Scenario, Schedule};
 
 /// Rounds on a device where none are typed.
-const ROUNDS: u64 = 1000;
+const ROUNDS: u64 = 10_000;
 
 /// The pairs of the seed.
 const SEED: [&str; 3] = ["mkwrite-fallocate", "write-mkwrite", "write-fallocate"];
@@ -139,8 +139,10 @@ pub(crate) fn checked(scenario: &Scenario, config: &Config) -> Result<(), Failur
 
 /// `explore`.
 pub(crate) fn explore(context: &Context<'_>, args: ExploreArgs) -> Result<Explore, Failure> {
-    if args.device.media.is_some() || args.device.rounds.is_some() {
-        let what = "--media and --rounds are for --world device: `compare --world virtual` measures on a medium";
+    let OnDeviceArgs { media, rounds, until_damage, .. } = &args.device;
+    if media.is_some() || rounds.is_some() || *until_damage {
+        let what = "--media, --rounds and --until-damage are for --world device: \
+                    `compare --world virtual` measures on a medium";
         return Err(Failure::Usage(what.to_owned()));
     }
     let subject = subject(context, &args.scenario)?;
@@ -168,7 +170,8 @@ pub(crate) fn explore_on_device(
     let media = measure::media(args.device.media.as_slice())?;
     let [media] = media.try_into().map_err(|_| Failure::Usage("--media: one".to_owned()))?;
     let rounds = args.device.rounds.unwrap_or(ROUNDS);
-    Ok(device_world::Explore { subject, config, media, rounds, search: args.search.into() })
+    let (search, until_damage) = (args.search.into(), args.device.until_damage);
+    Ok(device_world::Explore { subject, config, media, rounds, until_damage, search })
 }
 
 /// `ablate`.

@@ -10,6 +10,16 @@ race() {
     expect "$name.ran" "$*: exit code $code $(tail -n 1 /tmp/race.err)" [ $code -eq 1 -o $code -eq 3 ]
 }
 
+# pair BAD GOOD RUN OPTION...: until BAD is damaged; then GOOD over as many rounds, and $least of them.
+pair() {
+    local bad=$1 good=$2 run=$3 rounds
+    shift 3
+    race "$bad.$run" 40000 "$@" ${bad_options} --until-damage --seed "$run"
+    rounds=$(value rounds "/out/$bad.$run.json")
+    [ "${rounds:-0}" -gt "$least" ] || rounds=$least
+    race "$good.$run" "$rounds" "$@" ${good_options} --seed "$run"
+}
+
 cat >/tmp/cold.toml <<'T'
 format = 1
 name   = "cold"
@@ -40,14 +50,14 @@ sed -e 's/"cold"/"three"/' /tmp/cold.toml >/tmp/three.toml
 printf '\n[[task]]\nname = "third"\nops = ["read"]\n' >>/tmp/three.toml
 
 before=$(left)
+least=3000
 for run in 1 2 3; do
-    race seed.v5.10.$run 3000 mkwrite-fallocate --protocol v5.10 --seed $run
-    race seed.v6.11.$run 3000 mkwrite-fallocate --protocol v6.11 --seed $run
-    for protocol in v5.10 v6.8 v6.11; do
-        for order in iomap buffer_head; do
-            race write.$order.$protocol.$run 3000 write-mkwrite --order $order --protocol $protocol --seed $run
-        done
-    done
+    bad_options='--protocol v5.10' good_options='--protocol v6.11'
+    pair seed.v5.10 seed.v6.11 $run mkwrite-fallocate
+    pair write.iomap.v5.10 write.iomap.v6.11 $run write-mkwrite --order iomap
+    bad_options='--order iomap' good_options='--order buffer_head'
+    pair write.iomap.v6.8 write.buffer_head.v6.8 $run write-mkwrite --protocol v6.8
+    race write.buffer_head.v5.10.$run $least write-mkwrite --order buffer_head --protocol v5.10 --seed $run
     race cold.$run 1000 /tmp/cold.toml --protocol v6.8 --media fixed:200us --seed $run
 done
 

@@ -40,11 +40,12 @@ pub(crate) fn run(
     bar.say(|| format!("{name}: adding a device"));
     let server = RoundsDevice::bring_up(context, job, &expressed)?;
     let mut rounds = Rounds::begin(&server, expressed, job)?;
-    let mut done = 0;
-    while done < job.rounds && !STOP.load(Ordering::Relaxed) {
-        rounds.batch(job.rounds - done)?;
-        done = rounds.done;
-        bar.say(|| format!("{name}: {done} of {} rounds, {} damaged", job.rounds, rounds.damaged));
+    let mut cut = false;
+    while !rounds.are_enough(job) && !cut {
+        rounds.batch(job.rounds - rounds.done)?;
+        let Rounds { done, damaged, .. } = &rounds;
+        bar.say(|| format!("{name}: {done} of {} rounds, {damaged} damaged", job.rounds));
+        cut = STOP.load(Ordering::Relaxed) && !rounds.are_enough(job);
     }
     let Rounds { expressed, lanes, told, apart, .. } = rounds;
     // The device goes when nobody has it open.
@@ -54,7 +55,7 @@ pub(crate) fn run(
     verdict.damaged_rounds = told;
     verdict.apart = apart.into_iter().map(Apart::of).collect();
     verdict.strays = sum.strays;
-    verdict.cut = done < job.rounds;
+    verdict.cut = cut;
     verdict.log = server.end()?;
     Ok(verdict)
 }
@@ -95,6 +96,10 @@ impl<'a> Rounds<'a> {
         let (done, damaged) = (0, 0);
         let apart = vec![Vec::new(); expressed.tasks.len() - 1];
         Ok(Rounds { server, expressed, lanes, skews, together, told, apart, done, damaged, each })
+    }
+
+    fn are_enough(&self, job: &OnDevice<'_>) -> bool {
+        self.done >= job.rounds || (job.until_damage && self.damaged > 0)
     }
 
     /// As many rounds as a batch should have, at most `most`.

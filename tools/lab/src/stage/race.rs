@@ -20,13 +20,10 @@ const BITMAP_NS: u64 = 200_000;
 
 /// What must be damaged in each run, and what in none.
 const DAMAGED: [&str; 3] = ["seed.v5.10", "write.iomap.v5.10", "write.iomap.v6.8"];
-const CLEAN: [&str; 5] = [
-    "seed.v6.11",
-    "write.iomap.v6.11",
-    "write.buffer_head.v5.10",
-    "write.buffer_head.v6.8",
-    "write.buffer_head.v6.11",
-];
+const CLEAN: [&str; 4] =
+    ["seed.v6.11", "write.iomap.v6.11", "write.buffer_head.v5.10", "write.buffer_head.v6.8"];
+/// Over so many rounds at least; over more if what must be damaged took more.
+const ROUNDS: u64 = 3000;
 
 /// One guest, in real time: in virtual time processors take turns, and nothing meets.
 pub(super) fn stages() -> Vec<Stage> {
@@ -99,10 +96,8 @@ fn damaged(seen: &Seen<'_>, name: &str) -> Check {
 fn clean(seen: &Seen<'_>, name: &str) -> Check {
     with(seen, name, "clean", |verdict| {
         let (rounds, bad) = (measured(verdict, "rounds")?, measured(verdict, "damaged")?);
-        Some((
-            bad == 0 && rounds == 3000,
-            format!("{bad} of {rounds} rounds are damaged, 0 of 3000"),
-        ))
+        let text = format!("{bad} of {rounds} rounds are damaged, 0 of {ROUNDS} or more");
+        Some((bad == 0 && rounds >= ROUNDS, text))
     })
 }
 
@@ -123,7 +118,9 @@ fn window(seen: &Seen<'_>, name: &str) -> Check {
         let w2 =
             windows.iter().find(|window| window.get("name").is_some_and(|name| name == "W2"))?;
         let p50 = w2.get("length")?.get("p50")?.as_u64()?;
-        Some((p50 >= BITMAP_NS, format!("p50 {p50} ns, the read takes {BITMAP_NS}")))
+        let apart = verdict.get("apart")?;
+        let text = format!("p50 {p50} ns, the read takes {BITMAP_NS}; tasks began apart: {apart}");
+        Some((p50 >= BITMAP_NS, text))
     })
 }
 
@@ -158,7 +155,7 @@ mod tests {
     fn verdict(damaged: u64, log: &str, p50: u64, hits: u64) -> String {
         let told = if damaged > 0 { r#"{"round": 1}"# } else { "" };
         format!(
-            r#"{{"damaged_rounds": [{told}], "log": [{log}], "cut": true, "measured": {{
+            r#"{{"damaged_rounds": [{told}], "log": [{log}], "apart": [], "cut": true, "measured": {{
                 "rounds": 3000, "damaged": {damaged},
                 "windows": [{{"name": "W2", "length": {{"p50": {p50}}}, "hits": {hits}, "catches": 7}}]}}}}"#
         )
@@ -188,12 +185,12 @@ mod tests {
     fn what_must_be_is_and_each_other_thing_fails() {
         assert!(failed(&guest(9, 0, SAID, 200_000, 7)).is_empty());
         assert_eq!(failed(&guest(0, 0, SAID, 200_000, 7)).len(), 9, "nothing is damaged");
-        assert_eq!(failed(&guest(9, 1, SAID, 200_000, 7)).len(), 15, "what must be clean is not");
+        assert_eq!(failed(&guest(9, 1, SAID, 200_000, 7)).len(), 12, "what must be clean is not");
         assert_eq!(failed(&guest(9, 0, "", 200_000, 7)).len(), 3, "no word of the leak");
         assert_eq!(failed(&guest(9, 0, SAID, 199_999, 7)).len(), 3, "too short a window");
         assert_eq!(failed(&guest(9, 0, SAID, 200_000, 8)), ["seed.v6.11.caught fail"]);
         assert_eq!(failed(&guest(9, 0, SAID, 200_000, 0)), ["seed.v6.11.caught fail"]);
         let none = verdicts(&Guest::new("").judge(judge));
-        assert!(none.len() == 35 && none.iter().all(|line| line.ends_with(" fail")), "{none:?}");
+        assert!(none.len() == 32 && none.iter().all(|line| line.ends_with(" fail")), "{none:?}");
     }
 }
