@@ -159,9 +159,11 @@ pub(crate) fn explore_on_device(
     args: ExploreArgs,
 ) -> Result<device_world::Explore, Failure> {
     let FilesArgs { report, trace, .. } = &args.files;
-    if report.is_some() || trace.is_some() || args.shrink.is_wanted() || args.search.no_timing {
-        let what = "--world device has no schedules, and all it finds depends on the machine: \
-                    leave --report, --trace, --shrink, --shrink-to and --no-timing out";
+    let SearchArgs { engine, budget, no_timing, .. } = &args.search;
+    let has_schedules = report.is_some() || trace.is_some() || args.shrink.is_wanted();
+    if has_schedules || *engine != Engine::Auto || budget.is_some() || *no_timing {
+        let what = "--world device has no schedules, and all it finds depends on the machine: leave \
+                    --engine, --budget, --report, --trace, --shrink, --shrink-to and --no-timing out";
         return Err(Failure::Usage(what.to_owned()));
     }
     let subject = subject(context, &args.scenario)?;

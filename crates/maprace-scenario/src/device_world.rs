@@ -19,7 +19,8 @@ pub use express::{
     BLOCK_REQUEST_MOST, BlockKind, BlockRequest, Expressed, ExpressedTask, NotExpressed, express,
 };
 pub use record::{
-    Apart, DamagedRound, DeviceVerdict, Finding, RoundSeen, SCHEMA_DEVICE, TaskSeen, device_verdict,
+    Apart, DamagedRound, DeviceVerdict, Finding, Offsets, RoundSeen, SCHEMA_DEVICE, TaskSeen,
+    device_verdict,
 };
 pub(crate) use serve::round_server;
 pub use serve::{Arrival, RoundServer};

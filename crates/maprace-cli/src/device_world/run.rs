@@ -9,8 +9,8 @@ use crate::search::{Bar, STOP, watch_for_interrupt};
 use maprace_load::{Access, LaneRound, Lanes, Op, Request, open_target};
 use maprace_scenario::Plan;
 use maprace_scenario::device_world::{
-    Apart, BATCH, BlockKind, BlockRequest, DamagedRound, DeviceVerdict, Draw, Expressed, RoundSeen,
-    Skews, device_verdict, express,
+    BATCH, BlockKind, BlockRequest, DamagedRound, DeviceVerdict, Draw, Expressed, Offsets,
+    RoundSeen, Skews, device_verdict, express,
 };
 use std::path::Path;
 use std::sync::Arc;
@@ -53,7 +53,7 @@ pub(crate) fn run(
     let sum = server.sum()?;
     let mut verdict = device_verdict(scenario, job.config, &expressed, sum.measured);
     verdict.damaged_rounds = told;
-    verdict.apart = apart.into_iter().map(Apart::of).collect();
+    verdict.apart = apart.into_iter().map(Offsets::apart).collect();
     verdict.strays = sum.strays;
     verdict.cut = cut;
     verdict.log = server.end()?;
@@ -70,7 +70,7 @@ struct Rounds<'a> {
     together: Vec<(Draw, RoundSeen)>,
     told: Vec<DamagedRound>,
     /// The offsets of all rounds, of each task after the first.
-    apart: Vec<Vec<i64>>,
+    apart: Vec<Offsets>,
     done: u64,
     damaged: u64,
     /// What a round takes, in seconds.
@@ -94,7 +94,7 @@ impl<'a> Rounds<'a> {
         // The first round shows what one takes.
         let each = BATCH_SECONDS;
         let (done, damaged) = (0, 0);
-        let apart = vec![Vec::new(); expressed.tasks.len() - 1];
+        let apart = vec![Offsets::default(); expressed.tasks.len().saturating_sub(1)];
         Ok(Rounds { server, expressed, lanes, skews, together, told, apart, done, damaged, each })
     }
 
@@ -113,7 +113,7 @@ impl<'a> Rounds<'a> {
             self.damaged += u64::from(!seen.broken.is_empty());
             self.told.extend(DamagedRound::of(self.done, draw, seen).filter(|_| self.has_room()));
             for (task, offsets) in (1..).zip(&mut self.apart) {
-                offsets.push(seen.offset_ns(task));
+                offsets.add(seen.offset_ns(task));
             }
             self.done += 1;
         }

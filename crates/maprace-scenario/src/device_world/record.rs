@@ -102,11 +102,41 @@ pub struct Apart {
     pub p90: i64,
 }
 
-impl Apart {
-    /// Of the offsets of all rounds, ascending or not.
-    pub fn of(mut offsets: Vec<i64>) -> Apart {
-        offsets.sort_unstable();
-        let at = |part: usize| offsets.get(offsets.len() * part / 10).copied().unwrap_or(0);
+/// Offsets of as many rounds as there may be: all of them, then every second, every fourth and so on, so
+/// that memory stays bounded.
+#[derive(Clone, Debug)]
+pub struct Offsets {
+    kept: Vec<i64>,
+    seen: u64,
+    every: u64,
+}
+
+impl Default for Offsets {
+    fn default() -> Offsets {
+        Offsets { kept: Vec::new(), seen: 0, every: 1 }
+    }
+}
+
+impl Offsets {
+    /// So many are kept at most.
+    const MOST: usize = 1 << 16;
+
+    /// One round's.
+    pub fn add(&mut self, offset_ns: i64) {
+        if self.seen.is_multiple_of(self.every) {
+            self.kept.push(offset_ns);
+        }
+        self.seen += 1;
+        if self.kept.len() == Offsets::MOST {
+            self.kept = self.kept.iter().copied().step_by(2).collect();
+            self.every *= 2;
+        }
+    }
+
+    /// What they come to.
+    pub fn apart(mut self) -> Apart {
+        self.kept.sort_unstable();
+        let at = |part: usize| self.kept.get(self.kept.len() * part / 10).copied().unwrap_or(0);
         Apart { p10: at(1), p50: at(5), p90: at(9) }
     }
 }
@@ -185,5 +215,23 @@ impl DeviceVerdict {
     /// Which request each operation became: task, operation, request.
     pub fn mapping(&self) -> impl Iterator<Item = (&str, &str, &str)> {
         self.mapping.iter().map(|m| (m.task.as_str(), m.op.as_str(), m.request))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn offsets_stay_bounded_and_keep_their_percentiles() {
+        let mut offsets = Offsets::default();
+        assert_eq!(offsets.clone().apart(), Apart::default());
+        let rounds = 1_000_000_i64;
+        (0..rounds).for_each(|round| offsets.add(round * 7_919 % rounds - rounds / 2));
+        assert!(offsets.kept.len() < Offsets::MOST, "{}", offsets.kept.len());
+        let apart = offsets.apart();
+        for (found, want) in [(apart.p10, -400_000), (apart.p50, 0), (apart.p90, 400_000)] {
+            assert!((found - want).abs() < 5_000, "{apart:?}");
+        }
     }
 }
