@@ -68,6 +68,8 @@ pub enum Ending {
     Stopped,
     /// A request failed: what, where, and the errno; 0 is a transfer that was cut short.
     Failed(Request, i32),
+    /// The same, and the device has been deleted.
+    Gone(Request, i32),
     /// The engine failed.
     Engine(io::Error),
     /// An acknowledgement could not be written down.
@@ -91,6 +93,17 @@ pub struct Outcome {
     pub wrong: u64,
     /// The first of them.
     pub mismatches: Vec<Mismatch>,
+    /// Of the requests that were never answered, the one that was waited for longest.
+    pub waited: Option<Waited>,
+}
+
+/// A request that was waited for in vain.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Waited {
+    /// What was asked.
+    pub request: Request,
+    /// For how long, in nanoseconds.
+    pub ns: u64,
 }
 
 /// A request in flight.
@@ -128,6 +141,7 @@ struct Driver<'e, 'a, E> {
     cpu_from_ns: u64,
     busy: f64,
     ending: Option<Ending>,
+    waited: Option<Waited>,
     ios: u64,
     bytes: u64,
 }
@@ -180,6 +194,7 @@ impl<'e, 'a, E: Engine> Driver<'e, 'a, E> {
             cpu_from_ns: cpu::of_thread_ns(),
             busy: 0.0,
             ending: None,
+            waited: None,
             ios: 0,
             bytes: 0,
             parts,
@@ -397,7 +412,9 @@ impl<'e, 'a, E: Engine> Driver<'e, 'a, E> {
         let is_final = [Errno::NODEV, Errno::NXIO, Errno::NOSPC, Errno::BADF, Errno::ROFS]
             .iter()
             .any(|end| end.raw_os_error() == errno);
-        if is_final || !self.parts.job.continue_on_error {
+        if self.ending.is_none() && self.engine.is_gone() {
+            self.ending = Some(Ending::Gone(*request, errno));
+        } else if is_final || !self.parts.job.continue_on_error {
             self.ending.get_or_insert(Ending::Failed(*request, errno));
         }
     }
@@ -417,17 +434,23 @@ impl<'e, 'a, E: Engine> Driver<'e, 'a, E> {
         let mut now = from;
         while !self.slots.is_empty() {
             if Duration::from_nanos(now.saturating_sub(from)) > self.parts.patience {
-                self.tally.lost += u64::try_from(self.slots.len()).unwrap_or(0);
-                return;
+                return self.give_up(now);
             }
             if let Err(error) = self.engine.submit(Wait::Answer) {
                 self.ending.get_or_insert(Ending::Engine(error));
-                self.tally.lost += u64::try_from(self.slots.len()).unwrap_or(0);
-                return;
+                return self.give_up(now);
             }
             now = self.engine.now_ns();
             self.reap(now);
         }
+    }
+
+    /// What is in flight is lost.
+    fn give_up(&mut self, now: u64) {
+        self.tally.lost += u64::try_from(self.slots.len()).unwrap_or(0);
+        let first = self.slots.iter().map(|(_, flight)| flight).min_by_key(|one| one.begun_ns);
+        self.waited =
+            first.map(|one| Waited { request: one.request, ns: now.saturating_sub(one.begun_ns) });
     }
 
     /// Reads every block that something is known of. Nothing of it enters the figures.
@@ -482,6 +505,7 @@ impl<'e, 'a, E: Engine> Driver<'e, 'a, E> {
             checked,
             wrong,
             mismatches,
+            waited: self.waited,
         }
     }
 }

@@ -58,6 +58,12 @@ pub trait Engine {
     /// The bytes of a slot whose request is not in flight; none where the engine has no bytes.
     fn buffer(&mut self, slot: usize) -> &mut [u8];
 
+    /// Whether the target has gone away: asked after a request has failed. A deleted device does not say
+    /// so itself: it reads as ended, and for writes it is full.
+    fn is_gone(&self) -> bool {
+        false
+    }
+
     /// What is worth knowing.
     fn facts(&self) -> EngineFacts;
 }

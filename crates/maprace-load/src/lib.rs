@@ -43,7 +43,7 @@ pub use clock::Clock;
 pub use compare::{Compared, Comparison, Metric, Said, compare, ratio_interval, records};
 pub use cpu::CpuTime;
 pub use doubts::Doubt;
-pub use drive::{Ending, Outcome, Parts, Shared, drive};
+pub use drive::{Ending, Outcome, Parts, Shared, Waited, drive};
 pub use engine::{Done, Engine, EngineFacts, Wait};
 pub use error::{Error, ErrorKind};
 pub use facts::{Facts, Kind, Use, facts};

@@ -101,6 +101,10 @@ impl Engine for Psync {
         self.memory.get(slot)
     }
 
+    fn is_gone(&self) -> bool {
+        self.target.is_gone()
+    }
+
     fn facts(&self) -> EngineFacts {
         let notes = vec!["one request at a time, whatever the depth".to_owned()];
         EngineFacts { name: "psync".to_owned(), notes, floor_ns: None }

@@ -6,7 +6,7 @@ use crate::doubts::{Doubt, Grounds, trusted_to};
 use crate::drive::Ending;
 use crate::engine::EngineFacts;
 use crate::job::{Job, Pace};
-use crate::request::Op;
+use crate::request::{Op, Request};
 use crate::run::Finished;
 use crate::verify::Mismatch;
 use hdrhistogram::Histogram;
@@ -205,6 +205,8 @@ pub struct Record {
     pub unserved: u64,
     /// Requests that were never answered.
     pub lost: u64,
+    /// Which of them was waited for longest, and how long.
+    pub lost_longest: Option<String>,
     /// What verification found.
     pub verify: Option<VerifyRecord>,
     /// What may be wrong with it.
@@ -261,16 +263,22 @@ pub fn errno_in_words(errno: i32) -> String {
     text.split(" (os error").next().unwrap_or(&text).to_owned()
 }
 
+/// What was asked.
+fn in_words(request: &Request) -> String {
+    format!("{} of {} at {}", request.op.name(), request.len, request.pos)
+}
+
 /// What ended a run, in words; none if it ended as its job says.
 fn ended_by(ending: &Ending) -> (Ended, Option<String>) {
     match ending {
         Ending::Done => (Ended::Done, None),
         Ending::Stopped => (Ended::Stopped, None),
         Ending::Failed(request, errno) => {
-            let says = errno_in_words(*errno);
-            let what =
-                format!("{} of {} at {}: {says}", request.op.name(), request.len, request.pos);
-            (Ended::Failed, Some(what))
+            (Ended::Failed, Some(format!("{}: {}", in_words(request), errno_in_words(*errno))))
+        }
+        Ending::Gone(request, errno) => {
+            let (what, says) = (in_words(request), errno_in_words(*errno));
+            (Ended::Failed, Some(format!("{what}: {says}: the device has been deleted")))
         }
         Ending::Engine(error) => (Ended::Failed, Some(format!("io_uring_enter: {error}"))),
         Ending::AckLog(error) => {
@@ -324,6 +332,9 @@ impl Record {
             errors: errors(finished),
             unserved: tally.unserved,
             lost: tally.lost,
+            lost_longest: finished
+                .waited
+                .map(|one| format!("{}, for {}", in_words(&one.request), time(one.ns))),
             verify: job.verify.then(|| VerifyRecord {
                 unit: job.unit(),
                 checked: finished.checked,

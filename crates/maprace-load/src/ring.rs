@@ -355,6 +355,10 @@ impl Engine for Uring {
         self.memory.get(slot)
     }
 
+    fn is_gone(&self) -> bool {
+        self.target.is_gone()
+    }
+
     fn facts(&self) -> EngineFacts {
         self.facts.clone()
     }

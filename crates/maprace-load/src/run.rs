@@ -2,7 +2,7 @@
 
 use crate::ack::AckLog;
 use crate::cpu::CpuTime;
-use crate::drive::{Ending, Outcome, Parts, Shared, drive};
+use crate::drive::{Ending, Outcome, Parts, Shared, Waited, drive};
 use crate::engine::{Engine, EngineFacts};
 use crate::error::Error;
 use crate::in_process::{Device, InProcess};
@@ -112,6 +112,8 @@ pub struct Finished {
     pub wrong: u64,
     /// The first of them.
     pub mismatches: Vec<Mismatch>,
+    /// Of the requests that were never answered, the one that was waited for longest.
+    pub waited: Option<Waited>,
 }
 
 /// How often a watcher is told.
@@ -370,6 +372,7 @@ impl Finished {
                     checked: outcome.checked,
                     wrong: outcome.wrong,
                     mismatches: outcome.mismatches,
+                    waited: outcome.waited,
                 });
                 continue;
             };
@@ -383,6 +386,7 @@ impl Finished {
             sum.checked += outcome.checked;
             sum.wrong += outcome.wrong;
             sum.mismatches.extend(outcome.mismatches);
+            sum.waited = sum.waited.into_iter().chain(outcome.waited).max_by_key(|one| one.ns);
         }
         sum.expect("a job has a worker")
     }
@@ -395,7 +399,7 @@ mod tests {
     use crate::drive::Ending;
     use crate::engine::{Done, Wait};
     use crate::job::Pattern;
-    use crate::request::Request;
+    use crate::request::{Op, Request};
     use std::io;
 
     /// Answers some requests, and then never again.
@@ -451,7 +455,63 @@ mod tests {
         let make = |_: &Job, _| Ok(Silent { clock: Clock::new(), left: 10, queued: Vec::new() });
         let finished = run(&job, &spec, watch, false, make).unwrap();
         assert_eq!((finished.tally.ios(), finished.tally.lost), (20, 8));
+        let waited = finished.waited.expect("somebody was waited for");
+        assert!(waited.request.op == Op::Read && waited.ns >= 1_000_000, "{waited:?}");
         assert!(matches!(finished.ending, Ending::Stopped), "{:?}", finished.ending);
+    }
+
+    /// A deleted device: answers some requests, then says that it has ended.
+    struct Deleted(Silent);
+
+    impl Engine for Deleted {
+        fn now_ns(&mut self) -> u64 {
+            self.0.now_ns()
+        }
+
+        fn queue(&mut self, slot: usize, request: &Request) {
+            self.0.queue(slot, request);
+        }
+
+        fn submit(&mut self, wait: Wait) -> io::Result<()> {
+            self.0.submit(wait)
+        }
+
+        fn reap(&mut self, done: &mut Vec<Done>) {
+            self.0.reap(done);
+            done.extend(self.0.queued.drain(..).map(|slot| Done { slot, result: 0 }));
+        }
+
+        fn buffer(&mut self, _: usize) -> &mut [u8] {
+            &mut []
+        }
+
+        fn is_gone(&self) -> bool {
+            self.0.left == 0
+        }
+
+        fn facts(&self) -> EngineFacts {
+            EngineFacts::default()
+        }
+    }
+
+    // Reads of a deleted device end at once and without an error: a load that goes on after failures asked
+    // for 1.3 million of them, and `device del` waited until it was done.
+    #[test]
+    fn nobody_goes_on_on_a_device_that_was_deleted() {
+        static STOP: AtomicBool = AtomicBool::new(false);
+        let mut job = Job::new(Pattern::Read, 1 << 20, 1_000);
+        (job.iodepth, job.continue_on_error) = (4, true);
+        let watch = Watch { stop: &STOP, tell: &|_: Progress| () };
+        let make =
+            |_: &Job, _| Ok(Deleted(Silent { clock: Clock::new(), left: 10, queued: Vec::new() }));
+        let finished = run(&job, &RunSpec::new(), watch, false, make).unwrap();
+        let failed: u64 = finished.tally.errors.values().sum();
+        assert_eq!((finished.tally.ios(), finished.tally.lost), (10, 0));
+        assert!((1..=8).contains(&failed), "{failed}");
+        assert!(matches!(finished.ending, Ending::Gone(_, 0)), "{:?}", finished.ending);
+        let record = crate::record::Record::of(&finished, &crate::record::Seen::default());
+        let by = record.ended_by.unwrap();
+        assert!(by.ends_with(": cut short: the device has been deleted"), "{by}");
     }
 
     #[test]

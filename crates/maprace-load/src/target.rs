@@ -43,6 +43,12 @@ impl Target {
         self.is_block_device
     }
 
+    /// Whether it was a block device that has been deleted since: the kernel then says it has no bytes.
+    pub(crate) fn is_gone(&self) -> bool {
+        let end = rustix::fs::seek(&self.file, rustix::fs::SeekFrom::End(0));
+        self.is_block_device && self.size > 0 && end == Ok(0)
+    }
+
     /// Its size in bytes.
     pub fn size(&self) -> u64 {
         self.size

@@ -118,8 +118,12 @@ fn verdict(record: &Record, program: &str) -> (u8, String) {
             (code, line(format!("{by}; {}", answered(ios))))
         }
         _ if record.lost > 0 => {
-            let what =
-                format!("{} requests were never answered: is the server alive?", record.lost);
+            let longest = record.lost_longest.as_ref();
+            let longest = longest.map_or_else(String::new, |one| format!(" (the longest: {one})"));
+            let what = format!(
+                "{} requests were never answered{longest}: is the server alive?",
+                record.lost
+            );
             (DAMAGE, line(what))
         }
         _ if wrong > 0 => (DAMAGE, line(format!("{wrong} blocks are wrong"))),
