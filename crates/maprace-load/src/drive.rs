@@ -151,6 +151,7 @@ pub fn drive<E: Engine>(engine: &mut E, parts: Parts<'_>) -> Outcome {
     let mut driver = Driver::new(engine, parts);
     driver.load();
     driver.drain();
+    driver.look_after();
     driver.rest();
     if driver.ending.is_none() && driver.tally.lost == 0 {
         driver.read_back();
@@ -412,9 +413,7 @@ impl<'e, 'a, E: Engine> Driver<'e, 'a, E> {
         let is_final = [Errno::NODEV, Errno::NXIO, Errno::NOSPC, Errno::BADF, Errno::ROFS]
             .iter()
             .any(|end| end.raw_os_error() == errno);
-        if self.ending.is_none() && self.engine.is_gone() {
-            self.ending = Some(Ending::Gone(*request, errno));
-        } else if is_final || !self.parts.job.continue_on_error {
+        if is_final || !self.parts.job.continue_on_error || self.engine.is_gone() {
             self.ending.get_or_insert(Ending::Failed(*request, errno));
         }
     }
@@ -442,6 +441,15 @@ impl<'e, 'a, E: Engine> Driver<'e, 'a, E> {
             }
             now = self.engine.now_ns();
             self.reap(now);
+        }
+    }
+
+    /// What was in flight while a device was being deleted may fail before it is gone: asked once more.
+    fn look_after(&mut self) {
+        if let Some(Ending::Failed(request, errno)) = self.ending
+            && self.engine.is_gone()
+        {
+            self.ending = Some(Ending::Gone(request, errno));
         }
     }
 

@@ -2,8 +2,8 @@
 //!
 //! Two ways to keep it. *In turn*: a block with a request in flight gets no other that would make its
 //! content uncertain, so there is one right answer. *Overlapping*, for storms: stores to one block are in
-//! flight together, nobody promises their order, and any that could have been last is right. Reads and
-//! stores of one block are never in flight together in either: a read across a store may show both.
+//! flight together, nobody promises their order, and any that could have been last is right; so is a mixture
+//! of them, since two processors may copy to one block at once. Reads and stores of one block are never in flight together in either: a read across a store may show both.
 
 use crate::request::{Op, Request};
 use rustc_hash::FxHashMap;
@@ -206,6 +206,11 @@ impl Ledger {
             _ => false,
         };
         self.candidates.get(&place).is_some_and(|all| all.iter().any(same))
+    }
+
+    /// What each of the stores made of it that overlapped there and could have been last.
+    pub(crate) fn overlapped(&self, place: usize) -> impl Iterator<Item = Content> {
+        self.candidates.get(&place).into_iter().flatten().map(|one| one.content)
     }
 
     /// The highest sequence that was read there.
