@@ -5,9 +5,11 @@
 //! figures into checks. A stage's limit is four times what it takes on a quiet machine: others use it too.
 
 mod boot;
+mod cost;
 mod device;
 mod faults;
 mod filesystems;
+mod hardship;
 mod latency;
 mod load;
 mod memory;
@@ -15,6 +17,7 @@ mod race;
 mod recovery;
 mod selftest;
 mod speed;
+mod stall;
 
 use std::path::Path;
 use std::time::Duration;
@@ -170,6 +173,9 @@ pub(crate) fn all() -> Vec<Stage> {
         latency::stages(),
         speed::stages(),
         load::stages(),
+        hardship::stages(),
+        stall::stages(),
+        cost::stages(),
         recovery::stages(),
         faults::stages(),
         race::stages(),
