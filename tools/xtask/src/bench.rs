@@ -1,6 +1,7 @@
 //! Measures, and keeps what it measured with the machine it was measured on: a folder of `docs/runs`.
 //!
-//! The criterion benches; the model beside real kernels; what virtual time and threads cost; the same
+//! The criterion benches of the explorer, the extent trees, the media, the load generator, the served file
+//! and the device's loop; the model beside real kernels; what virtual time and threads cost; the same
 //! little model here and in shuttle; how long every scenario of the catalogue takes in every
 //! configuration. Nothing here passes or fails a change.
 
@@ -21,7 +22,7 @@ use crate::workspace::Workspace;
     cargo xtask bench --name quiet     into docs/runs/DATE-quiet")]
 pub(crate) struct Args {
     /// Only this part; may be given more than once
-    #[arg(long, value_parser = ["criterion", "shape", "virtual", "threads", "shuttle", "catalogue"])]
+    #[arg(long, value_parser = PARTS.map(|(name, ..)| name))]
     only: Vec<String>,
     /// What the folder is called behind the date.
     #[arg(long, default_value = "benches")]
@@ -29,11 +30,19 @@ pub(crate) struct Args {
 }
 
 /// A part: its name, the file it fills, the command.
-const PARTS: [(&str, &str, &[&str]); 6] = [
+const PARTS: [(&str, &str, &[&str]); 10] = [
     (
         "criterion",
         "criterion.txt",
         &["bench", "--package", "maprace-benches", "--bench", "explorer", "--bench", "extent"],
+    ),
+    ("media", "media.txt", &["bench", "--package", "maprace-benches", "--bench", "media"]),
+    ("load", "load.txt", &["bench", "--package", "maprace-benches", "--bench", "load"]),
+    ("served", "served.txt", &["bench", "--package", "maprace-benches", "--bench", "served"]),
+    (
+        "queue_loop",
+        "queue_loop.txt",
+        &["bench", "--package", "maprace-benches", "--bench", "queue_loop"],
     ),
     ("shape", "shape.txt", &["bench", "--package", "maprace-benches", "--bench", "shape"]),
     (
@@ -123,4 +132,40 @@ fn output(command: &mut Command) -> Result<String> {
         bail!("{program} ended with {}", out.status);
     }
     Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // Five benches were written that no dated result ever had.
+    #[test]
+    fn every_bench_of_the_package_is_in_a_part() {
+        let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../../benches/Cargo.toml");
+        let text = fs::read_to_string(manifest).unwrap();
+        let mut is_bench = false;
+        let mut benches = 0;
+        for line in text.lines() {
+            if line.starts_with('[') {
+                is_bench = line == "[[bench]]";
+            } else if is_bench && let Some(name) = line.strip_prefix("name = ") {
+                let name = name.trim_matches('"');
+                benches += 1;
+                let has = |words: &[&str]| words.windows(2).any(|two| two == ["--bench", name]);
+                assert!(PARTS.iter().any(|(_, _, words)| has(words)), "{name} is in no part");
+            }
+        }
+        assert!(benches >= 9, "{benches}");
+    }
+
+    #[test]
+    fn each_part_has_a_name_and_a_file_of_its_own() {
+        let count = |mut all: Vec<&str>| {
+            all.sort_unstable();
+            all.dedup();
+            all.len()
+        };
+        assert_eq!(count(PARTS.map(|(name, ..)| name).to_vec()), PARTS.len());
+        assert_eq!(count(PARTS.map(|(_, file, _)| file).to_vec()), PARTS.len());
+    }
 }
