@@ -2,18 +2,28 @@
 rounds=6
 protocols='v5.10 v6.8 v6.11 v6.12 exclusive'
 
-# measure NAME DEVICE ROUND: the mean of random 4 KiB writes and of sequential 1 MiB writes. Each round has
-# positions of its own, the same for all; the first one warms up. A thousand of half a million blocks: one in
-# five hundred is drawn twice, or has been written in a round before.
+# us: nanoseconds as microseconds.
+us() { awk '{ printf "%.2f", $1 / 1e3 }'; }
+
+# asked NAME DEVICE ROUND OPTION...: the median of the requests of a load, which a pause of the guest's own that
+# hits one of them does not move, and beside it their mean. The first round warms up.
+asked() {
+    local name=$1 device=$2 round=$3
+    shift 3
+    maprace load run "$device" --progress never "$@" --json >/tmp/load.json 2>/tmp/load.err ||
+        { check "$name.$round" fail "$(tail -n 1 /tmp/load.err)"; return; }
+    [ "$round" -gt 0 ] || return
+    figure "$name" "$(sed -n '/"p": 50.0,/{ n; s/[^0-9]//g; p; q }' /tmp/load.json | us)" us
+    figure "$name.mean" "$(value mean_ns /tmp/load.json | us)" us
+}
+
+# measure NAME DEVICE ROUND: random 4 KiB writes and sequential 1 MiB writes. Each round has positions of its own,
+# the same for all. A thousand of half a million blocks: one in a hundred has been written before at most.
 measure() {
-    maprace load run "$2" --rw randwrite --bs 4k --size 2G --number_ios 1000 --randseed "$3" --json >/tmp/short.json &&
-        maprace load run "$2" --rw write --bs 1M --offset $((2048 + $3 * 8))M --size 8M --json >/tmp/long.json ||
-        { check "$1.$3" fail "not measured"; return; }
+    asked "$1.4k" "$2" "$3" --rw randwrite --bs 4k --size 2G --number_ios 1000 --randseed "$3"
+    asked "$1.1m" "$2" "$3" --rw write --bs 1M --offset $((2048 + $3 * 12))M --size 12M
     # What the next one in turn need not wait for.
     sync "$2"
-    [ "$3" -gt 0 ] || return
-    figure "$1.4k" "$(value mean_ns /tmp/short.json | awk '{ printf "%.2f", $1 / 1e3 }')" us
-    figure "$1.1m" "$(value mean_ns /tmp/long.json | awk '{ printf "%.1f", $1 / 1e3 }')" us
 }
 
 id=0
