@@ -1,7 +1,8 @@
 //! What each order and protocol costs a user of the device, in ratios to the newest release of its order.
 //!
-//! A figure of a round is the median of its requests; their mean is kept beside it. Nothing here passes or fails but that all was measured. A difference is one where the 95 % interval of the
-//! ratio, on a scale of logarithms, leaves 1 out.
+//! A figure of a round is the median of its requests; their mean is kept beside it. Nothing here passes or
+//! fails but that all was measured. A difference is one where the 95 % interval of the ratio, on a scale of
+//! logarithms, leaves 1 out.
 
 use std::time::Duration;
 
