@@ -42,7 +42,7 @@ pub(super) fn stages() -> Vec<Stage> {
             modules: &["ublk_drv"],
             programs: &[],
             built: &[Built::Device],
-            limit: Duration::from_secs(900),
+            limit: Duration::from_secs(640),
             judge,
         }),
     }]

@@ -56,7 +56,7 @@ pub(super) fn stages() -> Vec<Stage> {
             modules: &["ublk_drv"],
             programs: &[],
             built: &[Built::Device],
-            limit: Duration::from_secs(240),
+            limit: Duration::from_secs(160),
             judge,
         }),
     }]
