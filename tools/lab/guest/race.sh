@@ -46,7 +46,7 @@ ops  = ["fallocate 0..2"]
 ops = ["fsync", "evict"]
 T
 
-sed -e 's/"cold"/"three"/' /tmp/cold.toml >/tmp/three.toml
+sed -e 's/^name   = "cold"/name   = "three"/' /tmp/cold.toml >/tmp/three.toml
 printf '\n[[task]]\nname = "third"\nops = ["read"]\n' >>/tmp/three.toml
 
 before=$(left)
@@ -58,7 +58,7 @@ for run in 1 2 3; do
     bad_options='--order iomap' good_options='--order buffer_head'
     pair write.iomap.v6.8 write.buffer_head.v6.8 $run write-mkwrite --protocol v6.8
     race write.buffer_head.v5.10.$run $least write-mkwrite --order buffer_head --protocol v5.10 --seed $run
-    race cold.$run 1000 /tmp/cold.toml --protocol v6.8 --media fixed:200us --seed $run
+    race cold.$run 2000 /tmp/cold.toml --protocol v6.8 --media fixed:200us --seed $run
 done
 
 # Ctrl-C shows what there is so far.

@@ -17,7 +17,7 @@ const FIRST_NS: i64 = 1_000;
 const LEARNS_FROM: usize = 9;
 
 /// The weight of a step that hits nothing, against one that hits the most.
-const LEAST: f64 = 0.03;
+const LEAST: f64 = 0.02;
 
 /// How often a step is drawn before it is judged.
 const TRIALS: u32 = 4;
@@ -40,6 +40,8 @@ pub struct Skews {
 struct Other {
     /// How much later than the first it begins if both are sent together, in nanoseconds.
     late_ns: i64,
+    /// What both take by themselves, in nanoseconds: a window that is open for longer waits for the machine.
+    longest_ns: u64,
     steps: Vec<Step>,
 }
 
@@ -67,7 +69,7 @@ impl Step {
         if self.drawn < TRIALS || most_ns <= 0.0 {
             return 1.0;
         }
-        (self.hit_ns() / most_ns).powi(2).max(LEAST)
+        (self.hit_ns() / most_ns).powi(4).max(LEAST)
     }
 }
 
@@ -153,7 +155,7 @@ impl Other {
             if let Some(step) = self.steps.iter_mut().find(began_in) {
                 step.rounds += 1;
                 #[expect(clippy::cast_precision_loss, reason = "nanoseconds of one round")]
-                let hit_ns = seen.hit_ns as f64;
+                let hit_ns = seen.hit_ns.min(self.longest_ns) as f64;
                 step.hit_ns += hit_ns;
             }
         }
@@ -174,7 +176,9 @@ impl Other {
         let (late_ns, first) = (quartile(2), (quartile(3) - quartile(1)) / 2);
         let before = median(tasks().map(|(_, own)| ns(own.took_ns)));
         let after = median(tasks().map(|(first, _)| ns(first.took_ns)));
-        Other { late_ns, steps: steps(before, after, first.clamp(FIRST_NS, FARTHEST_NS)) }
+        let longest_ns = before.unsigned_abs() + after.unsigned_abs();
+        let steps = steps(before, after, first.clamp(FIRST_NS, FARTHEST_NS));
+        Other { late_ns, longest_ns, steps }
     }
 }
 
@@ -256,8 +260,11 @@ mod tests {
                 let draw = skews.draw();
                 let offset = draw.skew_ns[1] + late_ns;
                 let is_hit = (-2_000..-1_000).contains(&offset);
+                // Elsewhere the machine was busy, once.
+                let was_busy = batch == 1 && offset > 1_000;
                 last[usize::from(is_hit)] += u32::from(batch >= 30);
-                let mut seen = seen(0, [1, 1], u64::from(is_hit));
+                let hits = u64::from(is_hit) + u64::from(was_busy) * 1_000_000;
+                let mut seen = seen(0, [1, 1], hits);
                 seen.tasks[usize::from(offset > 0)].began_ns = offset.unsigned_abs();
                 rounds.push((draw, seen));
             }
