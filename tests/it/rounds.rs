@@ -11,11 +11,11 @@ use std::sync::Barrier;
 /// One task's requests, round by round, each round begun together with the other tasks.
 fn bring(server: &dyn RoundServer, job: &OnDevice, task: usize, together: &Barrier) {
     server.attend(task);
-    for place in 0..usize::try_from(BATCH).unwrap() {
+    for place in 0..usize::try_from(BATCH).expect("it is 64") {
         together.wait();
         for number in 0.. {
             let Some(asked) = job.expressed.request(task, number, place) else { break };
-            let mut buffer = vec![7; usize::try_from(asked.len).unwrap()];
+            let mut buffer = vec![7; usize::try_from(asked.len).expect("it fits")];
             let arrival = server.request(task, asked, &mut buffer);
             assert!(matches!(arrival, Arrival::Ran(_)), "{}: {asked:?}", job.name);
         }

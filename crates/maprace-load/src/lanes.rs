@@ -7,7 +7,7 @@
 use crate::clock::Clock;
 use crate::engine::{Done, Engine, Wait};
 use crate::error::Error;
-use crate::request::Request;
+use crate::request::{Op, Request};
 use crate::ring::Uring;
 use crate::run::pin_to;
 use crate::target::Target;
@@ -152,8 +152,9 @@ fn run(ring: &mut Uring, clock: &Clock, batch: &Batch) -> Result<Answers, Error>
     let mut all = Answers::default();
     for (number, round) in batch.rounds.iter().enumerate() {
         let mut answers = Vec::with_capacity(round.requests.len());
-        // Made ready before the others are met.
-        if let Some(first) = round.requests.first() {
+        // Made ready before the others are met, if it does not begin by that: a trim may be a system call.
+        let ready = round.requests.first().filter(|first| first.op != Op::Trim);
+        if let Some(first) = ready {
             ring.queue(0, first);
         }
         let Some(start_ns) = batch.meeting.meet(number, clock) else {
@@ -163,7 +164,7 @@ fn run(ring: &mut Uring, clock: &Clock, batch: &Batch) -> Result<Answers, Error>
             std::hint::spin_loop();
         }
         for (at, request) in round.requests.iter().enumerate() {
-            if at > 0 {
+            if at > 0 || ready.is_none() {
                 ring.queue(0, request);
             }
             answers.push(answer(ring)?);
@@ -233,7 +234,6 @@ impl Meeting {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::request::Op;
     use crate::target::{Access, open_target};
 
     const LIMIT: Duration = Duration::from_secs(60);
@@ -276,6 +276,8 @@ mod tests {
     fn an_answer_that_is_an_error_is_an_answer_and_a_lane_without_a_processor_is_none() {
         let dir = tempfile::tempdir().unwrap();
         let lanes = Lanes::start(&target(&dir), &cpus()[..1], 4096, 1).unwrap();
+        let trim = LaneRound { delay_ns: 0, requests: vec![request(Op::Trim, 0, 4096); 2] };
+        assert_eq!(lanes.run(vec![vec![trim; 2]], LIMIT).unwrap(), [vec![vec![0, 0]; 2]]);
         let far =
             LaneRound { delay_ns: 0, requests: vec![request(Op::WriteZeroes, 1 << 62, 4096)] };
         let answers = lanes.run(vec![vec![far]], LIMIT).unwrap();

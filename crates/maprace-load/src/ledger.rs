@@ -3,7 +3,8 @@
 //! Two ways to keep it. *In turn*: a block with a request in flight gets no other that would make its
 //! content uncertain, so there is one right answer. *Overlapping*, for storms: stores to one block are in
 //! flight together, nobody promises their order, and any that could have been last is right; so is a mixture
-//! of them, since two processors may copy to one block at once. Reads and stores of one block are never in flight together in either: a read across a store may show both.
+//! of them, since two processors may copy to one block at once. Reads and stores of one block are never in
+//! flight together in either: a read across a store may show both.
 
 use crate::request::{Op, Request};
 use rustc_hash::FxHashMap;

@@ -1,10 +1,10 @@
 //! The device world: a scenario whose operations arrive as requests of a block device.
 //!
 //! A device is a row of places. In each lies one file in the state that the scenario begins with, and each
-//! is used for one round. A task has a queue of the device, and the queue a thread, on which the task's operations run to
-//! their end, with the runtime of the threads world. Which operation a request is, is known from the
-//! scenario, since a task's requests come one after the other; a request that is not the next one is answered,
-//! counted, and changes nothing ([`Arrival::Stray`]).
+//! is used for one round. A task has a queue of the device, and the queue a thread, on which the task's
+//! operations run to their end, with the runtime of the threads world. Which operation a request is, is
+//! known from the scenario, since a task's requests come one after the other; one that is not the next is
+//! answered, counted, and changes nothing ([`Arrival::Stray`]).
 //!
 //! Here is what both ends share: how operations are expressed ([`express`]), the side of the server
 //! ([`RoundServer`]), when requests are sent ([`Skews`]), the record. Not here: the ring that brings the

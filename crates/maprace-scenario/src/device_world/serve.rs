@@ -36,7 +36,8 @@ pub trait RoundServer: Send + Sync + fmt::Debug {
     /// The calling thread is from now on the one that serves `task`'s queue.
     fn attend(&self, task: usize);
 
-    /// Puts so many files into the first places, at most [`BATCH`]; what a batch that was given up has left goes.
+    /// Puts so many files into the first places, at most [`BATCH`]; what a batch that was given up has left
+    /// goes.
     fn begin(&self, count: u32);
 
     /// Runs the next operation of `task`, if this is its request; a write's bytes are in `buffer`, and a

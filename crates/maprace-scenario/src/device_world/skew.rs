@@ -2,9 +2,9 @@
 //!
 //! Requests of two kinds take ways of different length to their server, so what is swept is when their
 //! operations begin there. A first batch is sent together; from it come how much later than the first task
-//! each other one begins, and how long each takes. Then the sweep goes from where a task has ended as the first one begins to
-//! where it begins as the first has ended, in steps whose lengths double on either side, since the narrowest
-//! windows are where both begin together. A step is drawn the more often the longer the windows are that
+//! each other one begins, and how long each takes. Then the sweep goes from where a task has ended as the
+//! first one begins to where it begins as the first has ended, in steps whose lengths double on either side,
+//! since the narrowest windows are where both begin together. A step is drawn the more often the longer the windows are that
 //! rounds hit which began in it, and never not at all. How late a task is, is learned on: machines change.
 
 use super::record::RoundSeen;
@@ -173,7 +173,7 @@ impl Other {
         let mut offsets: Vec<i64> = rounds.iter().map(|(_, seen)| seen.offset_ns(task)).collect();
         offsets.sort_unstable();
         let quartile = |of: usize| offsets.get(offsets.len() * of / 4).copied().unwrap_or(0);
-        let (late_ns, first) = (quartile(2), (quartile(3) - quartile(1)) / 2);
+        let (late_ns, first) = (quartile(2), (quartile(3) - quartile(1)) / 4);
         let before = median(tasks().map(|(_, own)| ns(own.took_ns)));
         let after = median(tasks().map(|(first, _)| ns(first.took_ns)));
         let longest_ns = before.unsigned_abs() + after.unsigned_abs();

@@ -97,7 +97,9 @@ fn a_table_has_a_row_for_each_and_says_what_is_not_as_expected() {
     let text = table(&all, Paint::Plain);
     assert_eq!(text.matches("a block device, 1000 rounds").count(), 1, "{text}");
     assert_eq!(text.matches("fault: mmap_write 0..1 as WRITE").count(), 1, "{text}");
-    assert!(text.contains("v6.11, buffer_head order; a block device over fixed 200000 ns: damaged, not as expected: the scenario expects safe"), "{text}");
+    let line = "v6.11, buffer_head order; a block device over fixed 200000 ns: damaged, not as expected: \
+                the scenario expects safe";
+    assert!(text.contains(line), "{text}");
     assert_eq!(super::super::code_of(&all), 1);
     assert_eq!(super::super::code_of(&all[..1]), 0);
     let mut cut = verdict("v6.12", false);
