@@ -1,13 +1,12 @@
 //! `compare`: scenarios under protocols and orders, the first screen.
 
-use crate::answer::{Answer, Context, DAMAGE, INCOMPLETE};
+use crate::answer::{Answer, BAD_INPUT, Context, DAMAGE, INCOMPLETE};
 use crate::device_world;
 use crate::failure::Failure;
-use crate::measure::{self, Measure};
+use crate::measure::{self, Measure, OnDevices};
 use crate::output::{Found, Measurements};
 use crate::plan::Compare;
 use crate::search::{Bar, Explored, search};
-use maprace_scenario::device_world::DeviceVerdict;
 use maprace_scenario::{Judgement, OnMachine, Row, Verdict, Verdicts, table};
 use std::cmp::Reverse;
 
@@ -30,17 +29,23 @@ pub(crate) fn run(context: &Context<'_>, plan: &Compare) -> Result<Answer, Failu
         true => measure::on_threads(context, &bar, plan)?,
         false => (Vec::new(), false),
     };
-    let (devices, skipped) = match plan.measure.device {
-        true => on_devices(context, &bar, plan)?,
-        false => (Vec::new(), None),
+    let devices = match plan.measure.device {
+        true => measure::on_devices(context, &bar, plan),
+        false => OnDevices::default(),
     };
     drop(bar);
     let verdicts = || found.iter().map(|(.., explored)| &explored.verdict);
-    let code = match code_of(verdicts()).max(device_world::code_of(&devices)) {
-        0 if timed.cut || threads_cut || skipped.is_some() => INCOMPLETE,
+    let Measure { explores, is_virtual, threads: on_threads, .. } = plan.measure;
+    let has_others = explores || is_virtual || on_threads;
+    let code = match code_with(code_of(verdicts()), &devices, has_others) {
+        0 if timed.cut || threads_cut => INCOMPLETE,
         code => code,
     };
-    let errors = skipped.map_or_else(String::new, |why| why.line(&context.terminal.program));
+    let OnDevices { verdicts: on_devices, failure, .. } = devices;
+    if let (Some(failure), false) = (&failure, has_others || !on_devices.is_empty()) {
+        return Err(Failure::Device(failure.to_string()));
+    }
+    let errors = failure.map_or_else(String::new, |why| skipped(&why, context));
     let written: Vec<Found<'_>> =
         found.iter().map(|(name, subject, explored)| Found { name, subject, explored }).collect();
     let measurements =
@@ -49,7 +54,7 @@ pub(crate) fn run(context: &Context<'_>, plan: &Compare) -> Result<Answer, Failu
     if plan.search.json {
         let mut rows = Verdicts::of(verdicts());
         (rows.measured, rows.sweeps) = (&timed.measured, &timed.sweeps);
-        rows.on_machine = OnMachine { threads: &threads, device: &devices };
+        rows.on_machine = OnMachine { threads: &threads, device: &on_devices };
         let text = serde_json::to_string_pretty(&rows)? + "\n";
         return Ok(Answer { text, errors, code });
     }
@@ -64,24 +69,34 @@ pub(crate) fn run(context: &Context<'_>, plan: &Compare) -> Result<Answer, Failu
     parts.push(measure::table(&timed.measured, context.paint));
     parts.push(measure::sweeps(&timed.sweeps));
     parts.push(measure::threads(&threads));
-    parts.push(device_world::table(&devices, context.paint));
+    parts.push(device_world::table(&on_devices, context.paint));
     parts.retain(|part| !part.is_empty());
     Ok(Answer { text: parts.join("\n"), errors, code })
 }
 
-/// What devices show. Where there can be none, the other worlds that were asked for count.
-fn on_devices(
-    context: &Context<'_>,
-    bar: &Bar,
-    plan: &Compare,
-) -> Result<(Vec<DeviceVerdict>, Option<Failure>), Failure> {
-    let Measure { explores, is_virtual, threads, .. } = plan.measure;
-    match measure::on_devices(context, bar, plan) {
-        Ok(devices) => Ok((devices, None)),
-        Err(Failure::Device(why)) if explores || is_virtual || threads => {
-            Ok((Vec::new(), Some(Failure::Device(format!("skipped: {why}")))))
+/// Why devices are missing, beside what there is.
+fn skipped(why: &Failure, context: &Context<'_>) -> String {
+    match why {
+        Failure::NoDevice(why) => {
+            Failure::NoDevice(format!("skipped: {why}")).line(&context.terminal.program)
         }
-        Err(failure) => Err(failure),
+        why => why.line(&context.terminal.program),
+    }
+}
+
+/// The exit code of what was explored and of what was run on devices. What kept a device from being had
+/// is no failure where other worlds were asked for and run.
+fn code_with(explored: u8, devices: &OnDevices, has_others: bool) -> u8 {
+    let is_skipped = has_others
+        && devices.verdicts.is_empty()
+        && matches!(devices.failure, Some(Failure::NoDevice(_)));
+    if devices.failure.is_some() && !is_skipped {
+        return BAD_INPUT;
+    }
+    match (explored, device_world::code_of(&devices.verdicts)) {
+        (DAMAGE, _) | (_, DAMAGE) => DAMAGE,
+        (0, 0) if devices.cut || is_skipped => INCOMPLETE,
+        (explored, devices) => explored.max(devices),
     }
 }
 
@@ -131,4 +146,25 @@ fn code_of<'a>(verdicts: impl Iterator<Item = &'a Verdict>) -> u8 {
         }
     }
     code
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn damage_counts_for_more_than_what_is_missing_and_a_fault_for_more_than_both() {
+        let cut = || OnDevices { cut: true, ..OnDevices::default() };
+        let failed = |failure| OnDevices { failure: Some(failure), ..OnDevices::default() };
+        let (none, fault) = (Failure::NoDevice(String::new()), Failure::Device(String::new()));
+        assert_eq!(code_with(0, &OnDevices::default(), false), 0);
+        assert_eq!(code_with(0, &cut(), false), INCOMPLETE);
+        assert_eq!(code_with(DAMAGE, &cut(), false), DAMAGE);
+        assert_eq!(code_with(INCOMPLETE, &OnDevices::default(), true), INCOMPLETE);
+        let none = failed(none);
+        assert_eq!(code_with(0, &none, true), INCOMPLETE);
+        assert_eq!(code_with(DAMAGE, &none, true), DAMAGE);
+        assert_eq!(code_with(0, &none, false), BAD_INPUT);
+        assert_eq!(code_with(DAMAGE, &failed(fault), true), BAD_INPUT);
+    }
 }

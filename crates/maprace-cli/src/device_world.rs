@@ -84,7 +84,7 @@ pub(crate) fn code_of(verdicts: &[DeviceVerdict]) -> u8 {
 /// Says how to build what this program was built without.
 #[cfg(not(feature = "ublk"))]
 pub(crate) fn run(_: &Context<'_>, _: &Bar, _: &OnDevice<'_>) -> Result<DeviceVerdict, Failure> {
-    Err(Failure::Device(
+    Err(Failure::NoDevice(
         "world device: this program was built without the feature `ublk`, which needs the package libclang-dev: \
          install it, then `cargo run --release --features ublk -- explore ... --world device`; \
          `cargo xtask lab run` has a kernel with it"

@@ -65,6 +65,9 @@ pub(crate) enum Failure {
     /// A device that cannot be had, or cannot be asked.
     #[error("{0}")]
     Device(String),
+    /// A device that cannot be had where other worlds go on without it.
+    #[error("{0}")]
+    NoDevice(String),
     /// A load that cannot be run, or a file of one that cannot be read.
     #[error(transparent)]
     Load(#[from] maprace_load::Error),

@@ -296,28 +296,44 @@ fn job_on_threads<'a>(
     })
 }
 
+/// What was run on devices.
+#[derive(Debug, Default)]
+pub(crate) struct OnDevices {
+    /// What is finished.
+    pub(crate) verdicts: Vec<DeviceVerdict>,
+    /// Whether it was ended early.
+    pub(crate) cut: bool,
+    /// What kept it from going on.
+    pub(crate) failure: Option<Failure>,
+}
+
 /// Runs everything on devices that is asked for, one device after the other.
-pub(crate) fn on_devices(
-    context: &Context<'_>,
-    bar: &Bar,
-    plan: &Compare,
-) -> Result<Vec<DeviceVerdict>, Failure> {
+pub(crate) fn on_devices(context: &Context<'_>, bar: &Bar, plan: &Compare) -> OnDevices {
     watch_for_interrupt();
     let Measure { rounds, seed, .. } = plan.measure;
-    let mut all = Vec::new();
+    let mut all = OnDevices::default();
     for (_, subject) in &plan.subjects {
         for media in &plan.measure.media {
             for config in &plan.configs {
                 if STOP.load(Ordering::Relaxed) {
-                    return Ok(all);
+                    all.cut = true;
+                    return all;
                 }
                 let until_damage = false;
                 let job = OnDevice { subject, config, media, rounds, until_damage, seed };
-                all.push(device_world::run(context, bar, &job)?);
+                match device_world::run(context, bar, &job) {
+                    Ok(verdict) => all.verdicts.push(verdict),
+                    // One that was being added when it was interrupted.
+                    Err(Failure::NoDevice(_)) if STOP.load(Ordering::Relaxed) => all.cut = true,
+                    Err(failure) => {
+                        all.failure = Some(failure);
+                        return all;
+                    }
+                }
             }
         }
     }
-    Ok(all)
+    all
 }
 
 /// How often a measurement on threads is repeated, for its spread.

@@ -21,6 +21,9 @@ use std::time::Duration;
 /// takes the others to see it.
 const LEAD_NS: u64 = 3_000;
 
+/// How long a lane may take to have a ring.
+const STARTS: Duration = Duration::from_secs(60);
+
 /// Turns of a waiting loop between two offers of the processor to others.
 const TURNS: u32 = 1 << 12;
 
@@ -70,7 +73,7 @@ impl Lanes {
             let (give, batches) = channel();
             let (target, tell) = (Arc::clone(target), tell.clone());
             let lane = move || {
-                let ring = pin_to(cpu)
+                let ring = pin_to(cpu, "processor")
                     .and_then(|()| Uring::new(target, 1, longest, seed ^ u64::from(cpu)));
                 serve(number, ring, &batches, &tell);
             };
@@ -80,7 +83,7 @@ impl Lanes {
             lanes.push(give);
         }
         let lanes = Lanes { lanes, threads, told };
-        lanes.hear(None)?;
+        lanes.hear(STARTS)?;
         Ok(lanes)
     }
 
@@ -94,7 +97,7 @@ impl Lanes {
             let batch = Batch { meeting: Arc::clone(&meeting), rounds };
             lane.send(batch).map_err(|_| Error::job("a lane has ended"))?;
         }
-        self.hear(Some(limit)).inspect_err(|_| meeting.is_off.store(true, Ordering::Release))
+        self.hear(limit).inspect_err(|_| meeting.is_off.store(true, Ordering::Release))
     }
 
     /// Ends them, and waits until nobody has the target open any more.
@@ -107,14 +110,13 @@ impl Lanes {
     }
 
     /// Waits for a word of each lane.
-    fn hear(&self, limit: Option<Duration>) -> Result<Vec<Answers>, Error> {
+    fn hear(&self, limit: Duration) -> Result<Vec<Answers>, Error> {
         let mut all = vec![Answers::default(); self.lanes.len()];
+        let clock = Clock::new();
+        let from = clock.now_ns();
         for _ in 0..self.lanes.len() {
-            let told = match limit {
-                Some(limit) => self.told.recv_timeout(limit),
-                None => self.told.recv().map_err(RecvTimeoutError::from),
-            };
-            let (lane, answers) = told.map_err(|error| match error {
+            let left = limit.saturating_sub(Duration::from_nanos(clock.now_ns() - from));
+            let (lane, answers) = self.told.recv_timeout(left).map_err(|error| match error {
                 RecvTimeoutError::Timeout => Error::job("a request was not answered"),
                 RecvTimeoutError::Disconnected => Error::job("a lane has ended"),
             })?;
@@ -140,11 +142,20 @@ fn serve(
     let mut result = Ok(Answers::default());
     while tell.send((number, result)).is_ok() {
         let Ok(batch) = batches.recv() else { return };
+        let off = OffUnlessDone(&batch.meeting);
         result = run(&mut ring, &clock, &batch);
-        if result.is_err() {
-            // The others would wait for it.
-            batch.meeting.is_off.store(true, Ordering::Release);
+        if result.is_ok() {
+            std::mem::forget(off);
         }
+    }
+}
+
+/// Calls a meeting off when it is dropped, also by a panic: the others would wait.
+struct OffUnlessDone<'a>(&'a Meeting);
+
+impl Drop for OffUnlessDone<'_> {
+    fn drop(&mut self) {
+        self.0.is_off.store(true, Ordering::Release);
     }
 }
 
@@ -211,6 +222,9 @@ impl Meeting {
 
     /// Waits until all lanes have come to this round; when it starts, or none if it never will.
     fn meet(&self, round: usize, clock: &Clock) -> Option<u64> {
+        if self.is_off.load(Ordering::Acquire) {
+            return None;
+        }
         if self.arrived.fetch_add(1, Ordering::AcqRel) + 1 == self.of {
             self.arrived.store(0, Ordering::Release);
             self.start_ns.store(clock.now_ns() + LEAD_NS, Ordering::Release);
@@ -291,6 +305,9 @@ mod tests {
         let meeting = Meeting::of(2);
         meeting.is_off.store(true, Ordering::Release);
         assert_eq!(meeting.meet(0, &Clock::new()), None);
+        let off = Meeting::of(1);
+        drop(OffUnlessDone(&off));
+        assert_eq!(off.meet(0, &Clock::new()), None, "nobody comes after that");
         let alone = Meeting::of(1);
         assert!(alone.meet(0, &Clock::new()).is_some() && alone.meet(1, &Clock::new()).is_some());
     }

@@ -340,19 +340,19 @@ fn run<E: Engine>(
 fn pin(job: &Job, worker: u16) -> Result<(), Error> {
     let cpus = &job.cpus_allowed;
     let cpu = cpus.get(usize::from(worker) % cpus.len().max(1));
-    cpu.map_or(Ok(()), |cpu| pin_to(*cpu))
+    cpu.map_or(Ok(()), |cpu| pin_to(*cpu, "cpus_allowed"))
 }
 
-/// Keeps this thread on a processor.
-pub(crate) fn pin_to(cpu: u32) -> Result<(), Error> {
+/// Keeps this thread on a processor, which errors call so.
+pub(crate) fn pin_to(cpu: u32, what: &str) -> Result<(), Error> {
     let mut set = CpuSet::new();
     let index = usize::try_from(cpu).unwrap_or(usize::MAX);
     if index >= CpuSet::MAX_CPU {
-        return Err(Error::job(format!("cpus_allowed {cpu}: there is no such processor")));
+        return Err(Error::job(format!("{what} {cpu}: there is no such processor")));
     }
     set.set(index);
     sched_setaffinity(None, &set)
-        .map_err(|_| Error::job(format!("cpus_allowed {cpu}: this machine does not grant it")))
+        .map_err(|_| Error::job(format!("{what} {cpu}: this machine does not grant it")))
 }
 
 impl Finished {

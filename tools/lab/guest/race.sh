@@ -89,13 +89,15 @@ expect cut.code "ended by Ctrl-C: exit code $code" [ $code -eq 3 ]
 expect cut.left "left: $(left); before: $before" [ "$(left)" = "$before" ]
 
 # Killed, it takes its device with it.
-maprace --progress never explore mkwrite-fallocate --world device --rounds 100000000 >/dev/null 2>&1 &
+maprace --progress never explore mkwrite-fallocate --protocol v5.10 --world device --rounds 100000000 \
+    >/dev/null 2>&1 &
 client=$!
 for _ in $(seq 100); do
-    [ -e /dev/ublkb0 ] && break
+    timeout 60 maprace device stats 0 2>/dev/null | grep -q "not cleared" && break
     sleep 0.1
 done
-sleep 1
+expect killed.damaged "it has found damage before" \
+    sh -c 'timeout 60 maprace device stats 0 | grep -q "not cleared"'
 expect killed.device "there is a device to be left" [ -e /dev/ublkb0 ]
 kill -9 $client
 wait $client 2>/dev/null

@@ -30,6 +30,11 @@ pub(crate) struct RoundsDevice<'a> {
     is_gone: Cell<bool>,
 }
 
+/// What keeps a device from being had.
+fn none(error: impl std::fmt::Display) -> Failure {
+    Failure::NoDevice(format!("world device: {error}"))
+}
+
 /// What keeps rounds on a device from being run.
 pub(crate) fn failed(error: impl std::fmt::Display) -> Failure {
     Failure::Device(format!("world device: {error}"))
@@ -45,7 +50,7 @@ impl<'a> RoundsDevice<'a> {
         let tasks = expressed.tasks.len();
         let own = std::thread::available_parallelism().map_or(1, usize::from);
         if tasks > own {
-            return Err(failed(too_few(tasks, own)));
+            return Err(none(too_few(tasks, own)));
         }
         let rounds = RoundsSpec {
             fs: FsSpec::of(job.config),
@@ -54,14 +59,14 @@ impl<'a> RoundsDevice<'a> {
             seed: job.seed,
         };
         let queues = u16::try_from(tasks).unwrap_or(u16::MAX);
-        let spec = Spec::of_rounds(rounds, queues, expressed.size(BATCH), expressed.longest());
-        let host = super::host(context, true)?;
+        let spec = Spec::of_rounds(rounds, queues, expressed.size(BATCH), expressed.most_data());
+        let host = super::host(context, true).map_err(none)?;
         host.devices.features().map_err(|error| {
-            failed(format_args!("{error}; `cargo xtask lab run` has a kernel with it"))
+            none(format_args!("{error}; `cargo xtask lab run` has a kernel with it"))
         })?;
         let wanted = Wanted { spec, id: None, command: context.terminal.typed.clone() };
         let entry = bring_up(&host, &wanted, Deadline::after(LIMIT), &Interrupted::Search);
-        let entry = entry.map_err(failed)?;
+        let entry = entry.map_err(none)?;
         Ok(RoundsDevice { host, entry, is_gone: Cell::new(false) })
     }
 
@@ -104,12 +109,13 @@ impl<'a> RoundsDevice<'a> {
         }
     }
 
-    /// Deletes it; what its log says.
-    pub(crate) fn end(&self) -> Result<Vec<String>, Failure> {
-        self.is_gone.set(true);
+    /// Deletes it.
+    pub(crate) fn end(&self) -> Result<(), Failure> {
         let deadline = Deadline::after(LIMIT);
         let _lock = self.host.registry.lock(deadline)?;
-        gc::delete(&self.host, self.entry.spec.id, deadline).map(|gone| gone.remarks)
+        gc::delete(&self.host, self.entry.spec.id, deadline)?;
+        self.is_gone.set(true);
+        Ok(())
     }
 }
 
@@ -129,22 +135,27 @@ fn too_few(tasks: usize, own: usize) -> String {
     )
 }
 
-/// The processor of each queue: the first of those that the kernel gives it.
+/// The processor of each queue: the first of those that the kernel gives it and this process may use.
 pub(crate) fn processors(block_device: &str, queues: usize) -> Result<Vec<u32>, Failure> {
     let name = block_device.trim_start_matches("/dev/");
+    let own = rustix::thread::sched_getaffinity(None).unwrap_or_default();
+    let may_use = |cpu: u32| usize::try_from(cpu).is_ok_and(|cpu| own.is_set(cpu));
     let one = |queue: usize| {
         let path = format!("/sys/block/{name}/mq/{queue}/cpu_list");
-        let text = std::fs::read_to_string(&path);
-        text.ok().and_then(|text| first(&text)).ok_or_else(|| {
-            failed(format_args!("{path}: it names no processor: {}", too_few(queues, queue)))
+        let text = std::fs::read_to_string(&path).unwrap_or_default();
+        numbers(&text).find(|cpu| may_use(*cpu)).ok_or_else(|| {
+            failed(format_args!(
+                "{path}: it names no processor that this process may use: {}",
+                too_few(queues, queue)
+            ))
         })
     };
     (0..queues).map(one).collect()
 }
 
-/// The first number of a list such as `0, 2`.
-fn first(list: &str) -> Option<u32> {
-    list.split(|c: char| !c.is_ascii_digit()).find(|word| !word.is_empty())?.parse().ok()
+/// The numbers of a list such as `0, 2`.
+fn numbers(list: &str) -> impl Iterator<Item = u32> + '_ {
+    list.split(|c: char| !c.is_ascii_digit()).filter_map(|word| word.parse().ok())
 }
 
 #[cfg(test)]
@@ -152,8 +163,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_processor_of_a_list() {
-        assert_eq!(["0, 2\n", "3\n", "", "none"].map(first), [Some(0), Some(3), None, None]);
+    fn a_list_is_numbers() {
+        let all = |text| numbers(text).collect::<Vec<_>>();
+        assert_eq!(
+            [all("0, 2\n"), all("3\n"), all(""), all("none")],
+            [vec![0, 2], vec![3], vec![], vec![]]
+        );
     }
 
     #[test]

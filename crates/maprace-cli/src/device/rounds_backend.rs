@@ -48,6 +48,8 @@ pub(crate) enum RoundsReply {
 pub(crate) struct RoundsSum {
     pub(crate) measured: Measured,
     pub(crate) strays: u64,
+    /// What was broken, a line for each kind.
+    pub(crate) log: Vec<String>,
 }
 
 /// A scenario that is served.
@@ -79,7 +81,7 @@ impl RoundsBackend {
             RoundsAsked::End => self.server.end().map(RoundsReply::Ended).map_err(Failure::Device),
             RoundsAsked::Sum => {
                 let (measured, strays) = (self.server.measured(), self.server.strays());
-                Ok(RoundsReply::Sum(Box::new(RoundsSum { measured, strays })))
+                Ok(RoundsReply::Sum(Box::new(RoundsSum { measured, strays, log: self.told() })))
             }
         }
     }

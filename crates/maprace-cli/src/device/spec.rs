@@ -273,14 +273,15 @@ impl Spec {
         Ok(spec)
     }
 
-    /// A device of a scenario's rounds: `queues` of them, `size` bytes, requests of up to `longest`.
-    pub(crate) fn of_rounds(rounds: RoundsSpec, queues: u16, size: u64, longest: u64) -> Spec {
-        let longest = u32::try_from(longest).unwrap_or(u32::MAX).next_multiple_of(PAGE);
+    /// A device of a scenario's rounds: `queues` of them, `size` bytes, requests with up
+    /// to `data` bytes of data.
+    pub(crate) fn of_rounds(rounds: RoundsSpec, queues: u16, size: u64, data: u64) -> Spec {
+        let data = u32::try_from(data.next_multiple_of(PAGE.into())).unwrap_or(ROUNDS_BUFFER);
         Spec {
             id: 0,
             queues,
             depth: ROUNDS_DEPTH,
-            buffer_bytes: longest.max(ROUNDS_BUFFER),
+            buffer_bytes: data.max(ROUNDS_BUFFER),
             attributes: Attributes {
                 size,
                 logical_block: 512,

@@ -111,14 +111,13 @@ pub(crate) fn table(all: &[DeviceVerdict], paint: Paint) -> String {
         };
         let (group, others) = rest.split_at(rest.iter().take_while(same).count());
         let m = &first.measured;
-        text += &format!("{} on {}, a block device, {} rounds\n", m.subject, m.media, m.rounds);
+        text += &format!("{} on {}, a block device\n", m.subject, m.media);
         for (task, op, request) in first.mapping() {
             text += &format!("  {task}: {op} as {request}\n");
         }
         text += &body(&group.iter().collect::<Vec<_>>());
-        for verdict in group.iter().filter(|verdict| is_against(verdict)) {
-            text +=
-                &format!("{}: {}\n", configuration(&verdict.measured), judgement(verdict, paint));
+        for verdict in group {
+            text += &remark(verdict, paint);
         }
         text.push('\n');
         rest = others;
@@ -126,8 +125,19 @@ pub(crate) fn table(all: &[DeviceVerdict], paint: Paint) -> String {
     if text.is_empty() { text } else { text + LEGEND }
 }
 
-fn is_against(verdict: &DeviceVerdict) -> bool {
-    verdict.expected.as_ref().is_some_and(|expected| expected.as_expected == Some(false))
+/// What a row does not say: that it is not as expected, ended early, or was not alone.
+fn remark(verdict: &DeviceVerdict, paint: Paint) -> String {
+    let mut what = Vec::new();
+    if verdict.expected.as_ref().is_some_and(|expected| expected.as_expected == Some(false)) {
+        what.push(judgement(verdict, paint));
+    }
+    if verdict.cut || verdict.strays > 0 {
+        what.push(rounds(verdict));
+    }
+    match what.is_empty() {
+        true => String::new(),
+        false => format!("{}: {}\n", configuration(&verdict.measured), what.join("; ")),
+    }
 }
 
 fn body(group: &[&DeviceVerdict]) -> String {
@@ -149,7 +159,7 @@ fn body(group: &[&DeviceVerdict]) -> String {
 
 fn rows(m: &Measured) -> Vec<Vec<String>> {
     let who = [m.order, m.cookie.unwrap_or("-"), &m.protocol].map(str::to_owned).to_vec();
-    let paid = vec![time(m.cost.operation.p50), m.damaged.to_string()];
+    let paid = vec![time(m.cost.operation.p50), format!("{} of {}", m.damaged, m.rounds)];
     let of = |window: &WindowSeen| {
         let length = [window.length.p50, window.length.p99, window.length.max].map(time);
         let counts = [window.hits, window.catches].map(|count| count.to_string());

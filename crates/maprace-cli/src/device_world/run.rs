@@ -6,7 +6,8 @@ use crate::device::rounds::{RoundsDevice, failed, processors};
 use crate::failure::Failure;
 use crate::machine::timed;
 use crate::search::{Bar, STOP, watch_for_interrupt};
-use maprace_load::{Access, LaneRound, Lanes, Op, Request, open_target};
+use crate::terminal;
+use maprace_load::{Access, LaneRound, Lanes, Op, Request, errno_in_words, open_target};
 use maprace_scenario::Plan;
 use maprace_scenario::device_world::{
     BATCH, BlockKind, BlockRequest, DamagedRound, DeviceVerdict, Draw, Expressed, Offsets,
@@ -19,6 +20,9 @@ use std::time::Duration;
 
 /// Rounds that are sent together, from which the sweep is made.
 const TOGETHER: usize = 9;
+
+/// How often a batch is run that the server does not take for one.
+const TRIES: u32 = 3;
 
 /// What a batch should take, in seconds: an end, a look and a word that often.
 const BATCH_SECONDS: f64 = 1.0;
@@ -56,7 +60,11 @@ pub(crate) fn run(
     verdict.apart = apart.into_iter().map(Offsets::apart).collect();
     verdict.strays = sum.strays;
     verdict.cut = cut;
-    verdict.log = server.end()?;
+    verdict.log = sum.log;
+    if let Err(failure) = server.end() {
+        // What was found is worth more than a device that did not go.
+        terminal::write(&context.terminal.program, "", &failure.line(&context.terminal.program), 0);
+    }
     Ok(verdict)
 }
 
@@ -87,8 +95,8 @@ impl<'a> Rounds<'a> {
         let path = server.block_device();
         let target = Arc::new(open_target(Path::new(&path), access).map_err(failed)?);
         let cpus = processors(&path, expressed.tasks.len())?;
-        let longest = u32::try_from(expressed.longest()).unwrap_or(u32::MAX).next_multiple_of(4096);
-        let lanes = Lanes::start(&target, &cpus, longest.max(4096), job.seed).map_err(failed)?;
+        let data = u32::try_from(expressed.most_data()).unwrap_or(u32::MAX).max(4096);
+        let lanes = Lanes::start(&target, &cpus, data, job.seed).map_err(failed)?;
         let skews = Skews::new(expressed.tasks.len(), job.seed);
         let (together, told) = (Vec::new(), Vec::new());
         // The first round shows what one takes.
@@ -125,29 +133,55 @@ impl<'a> Rounds<'a> {
     fn size(&self) -> u32 {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "1 to 64")]
         let count = (BATCH_SECONDS / self.each.max(1e-6)).clamp(1.0, f64::from(BATCH)) as u32;
-        count
+        match TOGETHER.saturating_sub(self.together.len()) {
+            0 => count,
+            missing => count.min(u32::try_from(missing).unwrap_or(count)),
+        }
     }
 
     fn has_room(&self) -> bool {
         self.told.len() < DamagedRound::TOLD
     }
 
+    /// A batch; another one in its place if the server misses something of it, as it does when somebody
+    /// else's request came in a task's place.
     fn run(&self, count: u32, draws: &[Draw]) -> Result<Vec<RoundSeen>, Failure> {
-        self.server.begin(count)?;
+        let after = |what: &dyn std::fmt::Display| {
+            let log = self.server.log();
+            failed(format_args!("after round {}: {what}: see {log} of its process", self.done))
+        };
+        let mut tries = 1;
+        loop {
+            self.server.begin(count)?;
+            let answers =
+                self.lanes.run(self.rounds(draws), HANGS).map_err(|error| after(&error))?;
+            match self.server.ended() {
+                Ok(seen) => return Ok(seen),
+                Err(_) if tries < TRIES => tries += 1,
+                Err(error) => return Err(after(&format!("{error}{}", self.refused(&answers)))),
+            }
+        }
+    }
+
+    /// What each lane does in each round.
+    fn rounds(&self, draws: &[Draw]) -> Vec<Vec<LaneRound>> {
         let lane = |task| {
             draws.iter().enumerate().map(|(place, draw)| self.lane(task, place, draw)).collect()
         };
-        let rounds = (0..self.expressed.tasks.len()).map(lane).collect();
-        let run = self.lanes.run(rounds, HANGS);
-        // What was answered is the server's to judge; it knows what has not come.
-        match run {
-            Ok(_) => self.server.ended(),
-            Err(error) => Err(failed(format_args!(
-                "after round {}: {error}: see {} of its process",
-                self.done,
-                self.server.log()
-            ))),
-        }
+        (0..self.expressed.tasks.len()).map(lane).collect()
+    }
+
+    /// The first request that was answered with an error.
+    fn refused(&self, answers: &[Vec<Vec<i32>>]) -> String {
+        let each = answers.iter().zip(&self.expressed.tasks).flat_map(|(rounds, task)| {
+            rounds
+                .iter()
+                .flat_map(move |round| round.iter().zip(&task.requests).map(move |a| (task, a)))
+        });
+        let mut failed = each.filter(|(_, (answer, _))| **answer < 0);
+        failed.next().map_or_else(String::new, |(task, (answer, (op, _)))| {
+            format!("; `{op}` of task {} was answered: {}", task.name, errno_in_words(-answer))
+        })
     }
 
     fn lane(&self, task: usize, place: usize, draw: &Draw) -> LaneRound {

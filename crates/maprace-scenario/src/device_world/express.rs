@@ -100,10 +100,11 @@ impl Expressed {
         Some(BlockRequest { pos: request.pos + self.stride * place as u64, ..request })
     }
 
-    /// The longest request, in bytes.
-    pub fn longest(&self) -> u64 {
-        let all = self.tasks.iter().flat_map(|task| &task.requests);
-        all.map(|(_, request)| request.len).max().unwrap_or(0)
+    /// The most bytes that a request brings or takes: at most [`BLOCK_REQUEST_MOST`].
+    pub fn most_data(&self) -> u64 {
+        let all = self.tasks.iter().flat_map(|task| &task.requests).map(|(_, request)| request);
+        let data = all.filter(|r| matches!(r.kind, BlockKind::Read | BlockKind::Write));
+        data.map(|request| request.len).max().unwrap_or(0)
     }
 }
 
@@ -193,7 +194,7 @@ mod tests {
         let expressed = expressed(&scenario(ops)).unwrap();
         assert_eq!(expressed.stride, 3 * 4096);
         assert_eq!(expressed.size(4), 12 * 4096);
-        assert_eq!(expressed.longest(), 3 * 4096);
+        assert_eq!(expressed.most_data(), 3 * 4096);
         let requests: Vec<_> = expressed.tasks[0]
             .requests
             .iter()
@@ -232,5 +233,7 @@ mod tests {
         assert!(told("\"write 100@50\"").contains("whole sectors of 512 bytes"));
         assert!(told("\"write 0..2 fail@1\"").contains("no copy of it fails"));
         assert!(told("\"write 524800@0\"").contains("cut by the block layer"));
+        let long = expressed(&scenario("\"fallocate 0..20000\"")).unwrap();
+        assert_eq!(long.most_data(), 4096, "zeroes bring no bytes");
     }
 }

@@ -72,6 +72,8 @@ struct Lane {
     place: usize,
     op: usize,
     recordings: Vec<Recording>,
+    /// Whether its thread still has what happened in a round that was given up.
+    is_stale: bool,
     strays: u64,
 }
 
@@ -129,7 +131,8 @@ where
         let files = files.collect();
         for lane in &self.lanes {
             let mut lane = lane.lock().expect(UNPOISONED);
-            *lane = Lane { strays: lane.strays, ..Lane::default() };
+            let is_stale = lane.is_stale || lane.op != 0;
+            *lane = Lane { strays: lane.strays, is_stale, ..Lane::default() };
         }
         *self.places.write().expect(UNPOISONED) = files;
     }
@@ -146,6 +149,9 @@ where
             lane.strays += u64::from(!is_idle);
             return Arrival::Stray;
         };
+        if std::mem::take(&mut lane.is_stale) {
+            Recorder::start(task, ROOM);
+        }
         let requests = &self.job.plan.tasks[task].requests;
         let outcome = run(&file, lane.op, requests[lane.op], buffer);
         lane.op += 1;
@@ -220,7 +226,11 @@ where
             }
             for (of, recording) in all.iter_mut().zip(lane.recordings.drain(..)) {
                 if recording.lost() > 0 {
-                    return Err(format!("task {} does more than {ROOM} events hold", task.name));
+                    let name = &task.name;
+                    return Err(format!(
+                        "task {name} does more in a round than {ROOM} events hold: \
+                         give it fewer operations, or shorter ranges"
+                    ));
                 }
                 of.push(recording);
             }

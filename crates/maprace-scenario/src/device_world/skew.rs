@@ -69,7 +69,7 @@ impl Step {
         if self.drawn < TRIALS || most_ns <= 0.0 {
             return 1.0;
         }
-        (self.hit_ns() / most_ns).powi(4).max(LEAST)
+        (self.hit_ns() / most_ns).powi(4).clamp(LEAST, 1.0)
     }
 }
 
@@ -273,6 +273,17 @@ mod tests {
         assert!(last[1] > 500 && last[0] > 20, "{last:?}");
         let two = (learned().draw(), learned().draw());
         assert_eq!(two.0, two.1, "a seed gives the same sweep");
+    }
+
+    #[test]
+    fn a_step_that_was_lucky_once_does_not_starve_the_others() {
+        let step = |drawn, rounds, hit_ns| Step { lo: 0, hi: 1, drawn, rounds, hit_ns };
+        let mut other = Other { steps: vec![step(9, 1, 1e6), step(9, 9, 9e3)], ..Other::default() };
+        for n in 0..100_u32 {
+            other.drawn(f64::from(n) / 100.0, 0.0);
+        }
+        let drawn: Vec<u32> = other.steps.iter().map(|step| step.drawn - 9).collect();
+        assert_eq!(drawn, [50, 50]);
     }
 
     #[test]

@@ -55,6 +55,7 @@ fn judge(seen: &Seen<'_>) -> Vec<Check> {
     for run in 1..=RUNS {
         checks.extend(DAMAGED.iter().map(|name| damaged(seen, &format!("{name}.{run}"))));
         checks.extend(CLEAN.iter().map(|name| clean(seen, &format!("{name}.{run}"))));
+        checks.extend(CLEAN.iter().map(|name| met(seen, &format!("{name}.{run}"))));
         checks.push(leak(seen, &format!("seed.v5.10.{run}"), true));
         checks.push(leak(seen, &format!("seed.v6.11.{run}"), false));
         checks.push(window(seen, &format!("cold.{run}")));
@@ -98,6 +99,16 @@ fn clean(seen: &Seen<'_>, name: &str) -> Check {
         let (rounds, bad) = (measured(verdict, "rounds")?, measured(verdict, "damaged")?);
         let text = format!("{bad} of {rounds} rounds are damaged, 0 of {ROUNDS} or more");
         Some((bad == 0 && rounds >= ROUNDS, text))
+    })
+}
+
+/// Its tasks did meet: either began first in some rounds.
+fn met(seen: &Seen<'_>, name: &str) -> Check {
+    with(seen, name, "met", |verdict| {
+        let apart = verdict.get("apart")?.get(0)?;
+        let at = |part: &str| apart.get(part)?.as_i64();
+        let (early, late) = (at("p10")?, at("p90")?);
+        Some((early < 0 && late > 0, format!("the second task began {early} to {late} ns later")))
     })
 }
 
@@ -152,25 +163,52 @@ mod tests {
     use super::*;
     use crate::stage::testing::{Guest, verdicts};
 
-    fn verdict(damaged: u64, log: &str, p50: u64, hits: u64) -> String {
+    /// What a guest returned, one thing each in which it may be wrong.
+    #[derive(Clone, Copy)]
+    struct Said {
+        bad: u64,
+        good: u64,
+        words: &'static str,
+        p50: u64,
+        hits: u64,
+        early: i64,
+        rounds: u64,
+        cut: bool,
+    }
+
+    const RIGHT: Said = Said {
+        bad: 9,
+        good: 0,
+        words: SAID,
+        p50: 200_000,
+        hits: 7,
+        early: -5,
+        rounds: 3000,
+        cut: true,
+    };
+
+    fn verdict(said: &Said, damaged: u64, log: &str, hits: u64) -> String {
         let told = if damaged > 0 { r#"{"round": 1}"# } else { "" };
+        let Said { p50, early, rounds, cut, .. } = said;
         format!(
-            r#"{{"damaged_rounds": [{told}], "log": [{log}], "apart": [], "cut": true, "measured": {{
-                "rounds": 3000, "damaged": {damaged},
-                "windows": [{{"name": "W2", "length": {{"p50": {p50}}}, "hits": {hits}, "catches": 7}}]}}}}"#
+            r#"{{"damaged_rounds": [{told}], "log": [{log}], "apart": [{{"p10": {early}, "p90": 5}}],
+                "cut": {cut}, "measured": {{"rounds": {rounds}, "damaged": {damaged}, "windows":
+                [{{"name": "W2", "length": {{"p50": {p50}}}, "hits": {hits}, "catches": 7}}]}}}}"#
         )
     }
 
-    fn guest(bad: u64, good: u64, words: &str, p50: u64, hits: u64) -> Guest {
-        let mut guest = Guest::new("").with("cut.json", &verdict(0, "", 0, 0));
+    fn guest(said: Said) -> Guest {
+        let mut guest = Guest::new("").with("cut.json", &verdict(&said, 0, "", 0));
         for run in 1..=RUNS {
             for name in DAMAGED {
-                guest = guest.with(&format!("{name}.{run}.json"), &verdict(bad, words, p50, 7));
+                let text = verdict(&said, said.bad, said.words, 7);
+                guest = guest.with(&format!("{name}.{run}.json"), &text);
             }
             for name in CLEAN {
-                guest = guest.with(&format!("{name}.{run}.json"), &verdict(good, "", p50, hits));
+                let text = verdict(&said, said.good, "", said.hits);
+                guest = guest.with(&format!("{name}.{run}.json"), &text);
             }
-            guest = guest.with(&format!("cold.{run}.json"), &verdict(1, words, p50, 7));
+            guest = guest.with(&format!("cold.{run}.json"), &verdict(&said, 1, said.words, 7));
         }
         guest
     }
@@ -183,14 +221,19 @@ mod tests {
 
     #[test]
     fn what_must_be_is_and_each_other_thing_fails() {
-        assert!(failed(&guest(9, 0, SAID, 200_000, 7)).is_empty());
-        assert_eq!(failed(&guest(0, 0, SAID, 200_000, 7)).len(), 9, "nothing is damaged");
-        assert_eq!(failed(&guest(9, 1, SAID, 200_000, 7)).len(), 12, "what must be clean is not");
-        assert_eq!(failed(&guest(9, 0, "", 200_000, 7)).len(), 3, "no word of the leak");
-        assert_eq!(failed(&guest(9, 0, SAID, 199_999, 7)).len(), 3, "too short a window");
-        assert_eq!(failed(&guest(9, 0, SAID, 200_000, 8)), ["seed.v6.11.caught fail"]);
-        assert_eq!(failed(&guest(9, 0, SAID, 200_000, 0)), ["seed.v6.11.caught fail"]);
+        let fails = |said: Said| failed(&guest(said)).len();
+        assert_eq!(fails(RIGHT), 0);
+        assert_eq!(fails(Said { bad: 0, ..RIGHT }), 9, "nothing is damaged");
+        assert_eq!(fails(Said { good: 1, ..RIGHT }), 12, "what must be clean is not");
+        assert_eq!(fails(Said { words: "", ..RIGHT }), 3, "no word of the leak");
+        assert_eq!(fails(Said { p50: 199_999, ..RIGHT }), 3, "too short a window");
+        assert_eq!(fails(Said { early: 1, ..RIGHT }), 12, "tasks that never met");
+        assert_eq!(fails(Said { rounds: 0, ..RIGHT }), 13, "no rounds");
+        for said in [Said { hits: 8, ..RIGHT }, Said { hits: 0, ..RIGHT }] {
+            assert_eq!(failed(&guest(said)), ["seed.v6.11.caught fail"]);
+        }
+        assert_eq!(failed(&guest(Said { cut: false, ..RIGHT })), ["cut.shown fail"]);
         let none = verdicts(&Guest::new("").judge(judge));
-        assert!(none.len() == 32 && none.iter().all(|line| line.ends_with(" fail")), "{none:?}");
+        assert!(none.len() == 44 && none.iter().all(|line| line.ends_with(" fail")), "{none:?}");
     }
 }

@@ -72,8 +72,8 @@ damage     reserved_at_evict in 37 rounds
 first      round 12, tasks began at 0 ns, 2.30 us: i_reserved_data_blocks (1) not cleared!
 log        i_reserved_data_blocks (1) not cleared! (the first of 37 rounds)
 
- order        cookie  protocol  window  p50  p99  max  hits  caught   op p50  damaged
- buffer_head  -       v5.10     none      -    -    -     -       -  60.7 us       37
+ order        cookie  protocol  window  p50  p99  max  hits  caught   op p50     damaged
+ buffer_head  -       v5.10     none      -    -    -     -       -  60.7 us  37 of 1000
 rounds on a block device: measured, nothing of it is repeatable; window: its length; hits, caught: bare
 counts; op: an operation at the server; damaged: rounds in which a checker failed
 ";
@@ -95,7 +95,8 @@ fn rounds_without_damage_prove_nothing() {
 fn a_table_has_a_row_for_each_and_says_what_is_not_as_expected() {
     let all = [verdict("v5.10", true), verdict("v6.11", true), verdict("v6.12", false)];
     let text = table(&all, Paint::Plain);
-    assert_eq!(text.matches("a block device, 1000 rounds").count(), 1, "{text}");
+    assert_eq!(text.matches("a block device\n").count(), 1, "{text}");
+    assert_eq!(text.matches("37 of 1000").count(), 2, "{text}");
     assert_eq!(text.matches("fault: mmap_write 0..1 as WRITE").count(), 1, "{text}");
     let line = "v6.11, buffer_head order; a block device over fixed 200000 ns: damaged, not as expected: \
                 the scenario expects safe";
@@ -104,6 +105,8 @@ fn a_table_has_a_row_for_each_and_says_what_is_not_as_expected() {
     assert_eq!(super::super::code_of(&all[..1]), 0);
     let mut cut = verdict("v6.12", false);
     cut.cut = true;
+    let text = table(std::slice::from_ref(&cut), Paint::Plain);
+    assert!(text.contains(": 1000, 0 damaged; ended early\n"), "{text}");
     assert_eq!(super::super::code_of(&[cut]), 3);
     assert_eq!(table(&[], Paint::Plain), "");
 }
