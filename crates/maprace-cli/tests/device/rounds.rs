@@ -36,13 +36,26 @@ fn the_other_worlds_are_still_run() {
     let world = World::new();
     let one = ["compare", "mkwrite-fallocate", "--protocol", "v6.8", "--order", "buffer_head"];
     let words = [&one[..], &["--world", "explore,device", "--no-diagram"]].concat();
-    let output = run(&world, &words);
-    let (text, errors) = (output.stdout, String::from_utf8(output.stderr).expect("it is text"));
-    assert_eq!(output.status.code(), Some(3), "not all was run: {errors}");
-    assert!(String::from_utf8(text).expect("it is text").contains("BAD 1/4"), "{errors}");
-    assert!(errors.contains(": skipped: "), "{errors}");
-    assert_eq!(errors.lines().count(), 1, "{errors}");
-    world.assert_empty("skipped");
+    let run_with = |fails_at: &str| {
+        let output =
+            world.program(&words).env(fake::FAIL_AT, fails_at).output().expect("it starts");
+        let text = String::from_utf8(output.stdout).expect("it is text");
+        let errors = String::from_utf8(output.stderr).expect("it is text");
+        assert!(text.contains("BAD 1/4"), "{errors}");
+        assert_eq!(errors.lines().count(), 1, "{errors}");
+        (output.status.code(), errors)
+    };
+    // One that cannot be had is left out; where there is one processor, that is said first.
+    let (code, errors) = run_with("started");
+    assert_eq!(code, Some(3), "not all was run: {errors}");
+    assert!(errors.contains(": skipped: world device: "), "{errors}");
+    // One that came and is of no use is a fault.
+    if std::thread::available_parallelism().is_ok_and(|own| own.get() > 1) {
+        let (code, errors) = run_with("never");
+        assert_eq!(code, Some(2), "{errors}");
+        assert!(errors.contains("/dev/ublkb0: there is no such device"), "{errors}");
+        world.assert_empty("of no use");
+    }
     let alone = ["compare", "mkwrite-fallocate", "--world", "device"];
     refused(&alone, &run(&world, &alone));
 }
