@@ -28,7 +28,10 @@ pub(crate) fn page(title: &str, verdict: &DeviceVerdict, paint: Paint) -> String
         field(if number == 0 { "apart" } else { "" }, apart_words(number + 2, apart));
     }
     for (number, (checker, rounds)) in measured.checkers.iter().enumerate() {
-        field(if number == 0 { "damage" } else { "" }, format!("{checker} in {rounds} rounds"));
+        field(
+            if number == 0 { "damage" } else { "" },
+            format!("{checker} in {rounds} of {}", measured.rounds),
+        );
     }
     if let Some(first) = verdict.damaged_rounds.first() {
         field("first", first_damage(first));

@@ -68,7 +68,7 @@ mapping    fault: mmap_write 0..1 as WRITE
            fallocate: fallocate 0..2 as WRITE_ZEROES
 rounds     1000, 37 damaged (3.70 %, 0.00..100.00); 2 requests of others came between
 apart      task 2 began -1.50 us after task 1; -35.0 us to 12.0 us in eight of ten rounds
-damage     reserved_at_evict in 37 rounds
+damage     reserved_at_evict in 37 of 1000
 first      round 12, tasks began at 0 ns, 2.30 us: i_reserved_data_blocks (1) not cleared!
 log        i_reserved_data_blocks (1) not cleared! (the first of 37 rounds)
 
