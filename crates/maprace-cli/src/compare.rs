@@ -41,11 +41,13 @@ pub(crate) fn run(context: &Context<'_>, plan: &Compare) -> Result<Answer, Failu
         0 if timed.cut || threads_cut => INCOMPLETE,
         code => code,
     };
+    let label = if devices.are_skipped(has_others) { "skipped: " } else { "" };
     let OnDevices { verdicts: on_devices, failure, .. } = devices;
-    if let (Some(failure), false) = (&failure, has_others || !on_devices.is_empty()) {
-        return Err(Failure::Device(failure.to_string()));
-    }
-    let errors = failure.map_or_else(String::new, |why| skipped(&why, context));
+    let errors = match failure {
+        None => String::new(),
+        Some(why) if !has_others && on_devices.is_empty() => return Err(why),
+        Some(why) => Failure::Device(format!("{label}{why}")).line(&context.terminal.program),
+    };
     let written: Vec<Found<'_>> =
         found.iter().map(|(name, subject, explored)| Found { name, subject, explored }).collect();
     let measurements =
@@ -74,28 +76,15 @@ pub(crate) fn run(context: &Context<'_>, plan: &Compare) -> Result<Answer, Failu
     Ok(Answer { text: parts.join("\n"), errors, code })
 }
 
-/// Why devices are missing, beside what there is.
-fn skipped(why: &Failure, context: &Context<'_>) -> String {
-    match why {
-        Failure::NoDevice(why) => {
-            Failure::NoDevice(format!("skipped: {why}")).line(&context.terminal.program)
-        }
-        why => why.line(&context.terminal.program),
-    }
-}
-
-/// The exit code of what was explored and of what was run on devices. What kept a device from being had
-/// is no failure where other worlds were asked for and run.
+/// The exit code of what was explored and of what was run on devices.
 fn code_with(explored: u8, devices: &OnDevices, has_others: bool) -> u8 {
-    let is_skipped = has_others
-        && devices.verdicts.is_empty()
-        && matches!(devices.failure, Some(Failure::NoDevice(_)));
-    if devices.failure.is_some() && !is_skipped {
+    let are_skipped = devices.are_skipped(has_others);
+    if devices.failure.is_some() && !are_skipped {
         return BAD_INPUT;
     }
     match (explored, device_world::code_of(&devices.verdicts)) {
         (DAMAGE, _) | (_, DAMAGE) => DAMAGE,
-        (0, 0) if devices.cut || is_skipped => INCOMPLETE,
+        (0, 0) if devices.cut || are_skipped => INCOMPLETE,
         (explored, devices) => explored.max(devices),
     }
 }

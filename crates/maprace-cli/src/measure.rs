@@ -307,6 +307,15 @@ pub(crate) struct OnDevices {
     pub(crate) failure: Option<Failure>,
 }
 
+impl OnDevices {
+    /// Whether there are none because none can be had, while other worlds were asked for: that is no failure.
+    pub(crate) fn are_skipped(&self, has_others: bool) -> bool {
+        let is_none =
+            self.verdicts.is_empty() && matches!(self.failure, Some(Failure::NoDevice(_)));
+        has_others && is_none
+    }
+}
+
 /// Runs everything on devices that is asked for, one device after the other.
 pub(crate) fn on_devices(context: &Context<'_>, bar: &Bar, plan: &Compare) -> OnDevices {
     watch_for_interrupt();

@@ -20,33 +20,10 @@ pair() {
     race "$good.$run" "$rounds" "$@" ${good_options} --seed "$run"
 }
 
-cat >/tmp/cold.toml <<'T'
-format = 1
-name   = "cold"
-title  = "page_mkwrite against fallocate that reads a bitmap under i_data_sem"
-source = "the seed, with bitmaps that are not in memory"
-
-[fs]
-bitmaps = "cold"
-
-[file]
-blocks   = 2
-prefault = ["0..2"]
-es       = "hole"
-
-[[task]]
-name = "fault"
-ops  = ["mmap_write 0..1"]
-
-[[task]]
-name = "fallocate"
-ops  = ["fallocate 0..2"]
-
-[after]
-ops = ["fsync", "evict"]
-T
-
-sed -e 's/^name   = "cold"/name   = "three"/' /tmp/cold.toml >/tmp/three.toml
+# The seed with a bitmap that has to be read, and with a third task.
+maprace scenarios show mkwrite-fallocate | sed 's/^\[file\]/[fs]\nbitmaps = "cold"\n\n[file]/' >/tmp/cold.toml
+expect cold.made "the seed with cold bitmaps" grep -q '^bitmaps = "cold"' /tmp/cold.toml
+cp /tmp/cold.toml /tmp/three.toml
 printf '\n[[task]]\nname = "third"\nops = ["read"]\n' >>/tmp/three.toml
 
 before=$(left)
@@ -73,6 +50,15 @@ for scenario in $(maprace scenarios | awk '/^[a-z]/ { print $1 }'); do
         check "all.$scenario" fail "exit code $code $(tail -n 1 /tmp/all.err)"
 done
 expect all.ran "$ran scenarios of the catalogue, of 19" [ $ran -eq 19 ]
+
+# Somebody else reads the device meanwhile, now and then in a task's place: that is counted, and no round is lost.
+(while :; do dd if=/dev/ublkb0 of=/dev/null bs=4096 count=1 iflag=direct 2>/dev/null || sleep 0.1; done) &
+other=$!
+race others 1000 read-punch
+kill $other
+wait $other 2>/dev/null
+expect others.rounds "all rounds were run" [ "$(value rounds /out/others.json)" = 1000 ]
+expect others.strays "$(value strays /out/others.json) requests of others" [ "$(value strays /out/others.json)" -gt 0 ]
 
 # Ctrl-C shows what there is so far.
 maprace --progress never explore mkwrite-fallocate --world device --rounds 100000000 --json >/out/cut.json 2>/tmp/cut.err &

@@ -149,3 +149,24 @@ fn a_read_brings_the_bytes_that_were_written() {
     drop(bring(&*server, &job, 1, 1));
     assert_eq!(server.end().unwrap()[0].broken, []);
 }
+
+#[test]
+fn what_was_given_up_leaves_nothing_in_the_figures_of_its_thread() {
+    let two = "[\"write 0..1\", \"fsync\"]";
+    let job = job_of(&scenario(two, "[\"punch_hole 1..2\"]"), Order::BufferHead);
+    let server = round_server(Ext4Kind, job.clone());
+    // One thread throughout, as a queue has it.
+    server.attend(0);
+    let ask = |number| {
+        let asked = job.expressed.request(0, number, 0).unwrap();
+        let mut buffer = vec![1; usize::try_from(asked.len).unwrap()];
+        assert_eq!(server.request(0, asked, &mut buffer), Arrival::Ran(Ok(())));
+    };
+    server.begin(1);
+    ask(0);
+    server.begin(1);
+    (0..2).for_each(ask);
+    drop(bring(&*server, &job, 1, 1));
+    assert_eq!(server.end().unwrap().len(), 1);
+    assert_eq!(server.measured().cost.operations, 3);
+}
